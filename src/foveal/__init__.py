@@ -1,0 +1,73 @@
+"""A workbench for convolutional networks: a folder of pictures in, a network you can trust out.
+
+The names below are loaded when they are first used: `import foveal` alone loads no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import FovealError
+    from .model import Model
+    from .options import ReadOptions, TrainOptions
+    from .run import Run
+    from .values import Dataset, Evaluation, Prediction
+    from .verbs.evaluate import evaluate
+    from .verbs.inspect import inspect
+    from .verbs.predict import predict
+    from .verbs.runs import runs
+    from .verbs.train import train
+
+    __version__: str
+
+__all__ = [
+    "Dataset",
+    "Evaluation",
+    "FovealError",
+    "Model",
+    "Prediction",
+    "ReadOptions",
+    "Run",
+    "TrainOptions",
+    "evaluate",
+    "inspect",
+    "predict",
+    "runs",
+    "train",
+]
+
+_HOMES = {
+    "Dataset": "values",
+    "Evaluation": "values",
+    "FovealError": "errors",
+    "Model": "model",
+    "Prediction": "values",
+    "ReadOptions": "options",
+    "Run": "run",
+    "TrainOptions": "options",
+    "evaluate": "verbs.evaluate",
+    "inspect": "verbs.inspect",
+    "predict": "verbs.predict",
+    "runs": "verbs.runs",
+    "train": "verbs.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("foveal")
+    elif name in _HOMES:
+        from importlib import import_module
+
+        value = getattr(import_module(f"foveal.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'foveal' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,136 @@
+"""What a plug-in fulfils. A plug-in is a module with the fixed names below; no base classes.
+
+Every module has a one-line docstring and `SOURCE`, the paper or document it follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .values import Batch, Claim, Dataset, Evaluation, Facts, Headline, Item, Preprocessing, Step
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor, nn
+
+    from .options import ReadOptions
+
+# A view of an example: a PIL picture of any size and its truth become `size` x `size` and truth.
+View = Callable[["Image.Image", Any], "tuple[Image.Image, Any]"]
+
+
+class Reader(Protocol):
+    """readers/NAME.py"""
+
+    SOURCE: str
+
+    def sniff(self, path: Path) -> Claim | None:
+        """Why this folder or file is this reader's own, or None. Cheap: looks, reads no pictures."""
+
+    def read(self, path: Path, options: ReadOptions) -> Dataset:
+        """The data set, without splitting it or opening pictures.
+
+        Raises:
+            DataError: naming the file and line that cannot be used.
+        """
+
+
+class Meter(Protocol):
+    """Gathers what a task needs to be judged, batch by batch."""
+
+    def add(self, step: Step, batch: Batch) -> None: ...
+
+    def result(self, split: str) -> Evaluation: ...
+
+
+class Task(Protocol):
+    """What is learned. tasks/NAME.py has `build(labels, **options)`, which returns one, a frozen
+    dataclass, and `DEFAULTS`: for each training option that is the task's own, (value, reason)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network's head has."""
+
+    @property
+    def headline(self) -> Headline: ...
+
+    @property
+    def chance(self) -> float:
+        """The headline's value for a network that has learned nothing (labels uniform)."""
+
+    def truth(self, item: Item) -> Any:
+        """An item's truth as the value that `collate` takes (a class index, tv_tensors boxes...)."""
+
+    def collate(self, truths: Sequence[Any]) -> Any:
+        """Truths of a batch as tensors, in order."""
+
+    def split(self, batch: Batch, pieces: int) -> list[Batch]:
+        """A batch cut into at most `pieces`, for accumulation."""
+
+    def step(self, network: nn.Module, batch: Batch) -> Step: ...
+
+    def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
+        """For each picture of `BCHW` its predictions, best first."""
+
+    def meter(self) -> Meter: ...
+
+    def card(self) -> dict[str, Any]:
+        """The task's options, plain JSON: `build(**card)` makes it again."""
+
+
+class Weights(Protocol):
+    """Pretrained weights that can be had: what they are, and how they want their pictures."""
+
+    name: str
+    source: str
+    licence: str
+    preprocessing: Preprocessing
+
+    def state(self) -> Mapping[str, Tensor]:
+        """The tensors, by this architecture's own parameter names.
+
+        Raises:
+            OfflineError: they would have to be downloaded, and could not be.
+            ModelError: the file is damaged.
+        """
+
+
+class Architecture(Protocol):
+    """architectures/NAME.py, or a family with NAMES"""
+
+    SOURCE: str
+
+    def build(self, name: str, *, outputs: int, channels: int, size: int) -> nn.Module:
+        """The network, randomly initialised from torch's global generator."""
+
+    def head(self, name: str) -> str:
+        """The prefix of the last layer's parameters (`fc`, `classifier`, ...)."""
+
+    def weights(self, name: str, wanted: str | None) -> Weights | None:
+        """The pretrained weights called `wanted` (None: the best that are to be had), or None."""
+
+
+class Augmentation(Protocol):
+    """augmentations/NAME.py"""
+
+    SOURCE: str
+
+    def build(self, preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bool) -> View:
+        """The training view. Draws from torch's global generator only; pickles."""
+
+
+class Schedule(Protocol):
+    """schedules/NAME.py"""
+
+    SOURCE: str
+
+    def factor(self, progress: float, warmup: float) -> float:
+        """The learning rate as a share of its peak, at `progress` 0..1; `warmup` is a share too."""

@@ -1,0 +1,264 @@
+"""Who trains, who checks, who is kept apart: seeded, stratified, and blind to file order."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import DataError, nearest
+from ..values import PARTS, Choice, Dataset, Issue, Item
+
+SHARE = 0.15
+CAP = 5000
+_NAMED = ("classify", "multilabel")  # tasks whose truths are class names
+_CAP_WHY = f"at most {CAP:,}, where an accuracy's standard error is at most 0.7 points"
+
+Group = tuple[Item, ...]
+"""Items whose pictures are byte for byte the same; they never part."""
+
+
+def split(dataset: Dataset, seed: int) -> tuple[Dataset, list[Choice]]:
+    """Every item in `train`, `val` or `test`, and the choices that were made.
+
+    Given splits stay as they are; a missing validation split is carved from training, a missing
+    test split only where nothing but training was given. What cannot be learned (a class that
+    training lacks) is left out and named in the issues.
+
+    Raises:
+        DataError: nothing to train on, one class only, or one picture a class.
+    """
+    items = sorted(dataset.items, key=lambda item: item.id)
+    given = {item.part for item in items if item.part}
+    choices: list[Choice] = []
+    if given and any(not item.part for item in items):
+        loose = sum(not item.part for item in items)
+        items = [dataclasses.replace(item, part=item.part or "train") for item in items]
+        choices.append(Choice("train", loose, f"{loose} pictures without a split count as training pictures"))
+        given.add("train")
+    if given and "train" not in given:
+        raise _no_train(dataset, given)
+    _check(dataset, [item for item in items if item.part in ("", "train")], carve="val" not in given)
+    items, carved = _carve(items, given, seed, dataset.task)
+    choices += carved
+    labels, issues = dataset.labels, list[Issue]()
+    if dataset.task in _NAMED:
+        items, issues = _lacking(dataset, items, given)
+        if not any(item.part == "val" for item in items):
+            raise _no_val(dataset, issues)
+        learned = _labels(item for item in items if item.part == "train")
+        labels = tuple(label for label in dataset.labels if label in learned)
+    whole = dataclasses.replace(dataset, items=tuple(items), labels=labels, issues=(*dataset.issues, *issues))
+    return whole, choices
+
+
+def _carve(items: list[Item], given: set[str], seed: int, task: str) -> tuple[list[Item], list[Choice]]:
+    """The splits that are missing, taken from training."""
+    wanted = [part for part in ("test", "val") if part not in given]
+    if "val" in given:  # what the person set apart for checking is not thinned out for a test
+        wanted = []
+    choices = []
+    if given - {"train"}:
+        kept = ", ".join(part for part in PARTS if part in given)
+        choices.append(Choice("split", kept, "the data comes with it", automatic=False))
+    if "val" in given and "test" not in given:
+        choices.append(
+            Choice(
+                "test",
+                0,
+                "the data has no test split: the headline is on val, which also picks the best model, and is optimistic",
+            )
+        )
+    pool = [item for item in items if item.part in ("", "train")]
+    places = _assign(pool, wanted, seed, task) if wanted else {}
+    carved = [dataclasses.replace(item, part=places.get(item.id, item.part or "train")) for item in items]
+    for part in ("val", "test"):
+        if part in wanted:
+            count = sum(place == part for place in places.values())
+            how = {"regress": "stratified by value"}.get(
+                task, "stratified by label" if task in _NAMED else "random"
+            )
+            why = f"{SHARE:.0%} of {len(pool)} pictures, {how}, seed {seed}; {_CAP_WHY}; copies stay together"
+            choices.append(Choice(part, count, why))
+    return carved, choices
+
+
+def _assign(pool: Sequence[Item], wanted: Sequence[str], seed: int, task: str) -> dict[str, str]:
+    """Item id -> `val` or `test`, for those that leave training."""
+    groups = _groups(pool)
+    places = _draw(groups, _strata(groups, task), wanted, seed)
+    if "val" not in places.values():  # every stratum is too small to give one
+        places = _draw(groups, _strata(groups, ""), wanted, seed)
+    return places
+
+
+def _draw(
+    groups: Sequence[Group], name: Mapping[str, str], wanted: Sequence[str], seed: int
+) -> dict[str, str]:
+    strata: defaultdict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        strata[name[group[0].id]].append(group)
+    sizes = {stratum: sum(map(len, members)) for stratum, members in strata.items()}
+    total = min(round(SHARE * sum(sizes.values())), CAP)
+    places: dict[str, str] = {}
+    for part in sorted(wanted, key=PARTS.index):  # val before test, where there are two pictures only
+        quota = quotas(sizes, total, {stratum: int(len(members) >= 2) for stratum, members in strata.items()})
+        reserve = 1 if part == "test" or len(wanted) == 1 else 2  # what training, and then test, still need
+        for stratum, members in strata.items():
+            members.sort(key=lambda group: _order(seed, part, group))
+            for group in _take(members, quota[stratum], min(reserve, max(1, len(members) - 1))):
+                members.remove(group)
+                places.update((item.id, part) for item in group)
+    return places
+
+
+def quotas(sizes: Mapping[str, int], total: int, least: Mapping[str, int]) -> dict[str, int]:
+    """`total` shared out in proportion to `sizes` by largest remainders, each share at least `least`.
+
+    Where the least shares alone exceed the total, they win.
+    """
+    whole = sum(sizes.values()) or 1
+    exact = {name: total * size / whole for name, size in sizes.items()}
+    shares = {name: max(int(value), least.get(name, 0)) for name, value in exact.items()}
+    by_rest = sorted(sizes, key=lambda name: (int(exact[name]) - exact[name], name))
+    for name in by_rest[: max(0, total - sum(shares.values()))]:
+        if shares[name] < exact[name]:
+            shares[name] += 1
+    surplus = sum(shares.values()) - total
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        spare = min(surplus, shares[name] - least.get(name, 0), max(0, shares[name] - 1))
+        if spare > 0:
+            shares[name] -= spare
+            surplus -= spare
+    return shares
+
+
+def _take(members: Sequence[Group], quota: int, reserve: int) -> list[Group]:
+    """Groups in their drawn order that fit into the quota, with `reserve` groups left over."""
+    taken: list[Group] = []
+    filled = 0
+    for group in members:
+        if len(members) - len(taken) <= reserve or filled >= quota:
+            break
+        if filled + len(group) <= quota:
+            taken.append(group)
+            filled += len(group)
+    if not taken and quota > 0 and len(members) > reserve:
+        taken = [min(members, key=len)]
+    return taken
+
+
+def _groups(items: Iterable[Item]) -> list[Group]:
+    twins: defaultdict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        twins[item.sha256 or f"id {item.id}"].append(item)
+    return [tuple(sorted(group, key=lambda item: item.id)) for group in twins.values()]
+
+
+def _order(seed: int, part: str, group: Group) -> bytes:
+    """A group's place in the draw: by hash, the same on every machine and blind to what else there is."""
+    return hashlib.sha256(f"{seed} {part} {group[0].id}".encode()).digest()
+
+
+def _strata(groups: Sequence[Group], task: str) -> dict[str, str]:
+    """First item's id -> stratum: its class, its rarest class, or its tenth of the numbers."""
+    first = [group[0] for group in groups]
+    if task == "regress":
+        ranked = sorted(first, key=lambda item: (item.truth, item.id))
+        return {item.id: f"tenth {rank * 10 // len(ranked)}" for rank, item in enumerate(ranked)}
+    if task not in _NAMED:
+        return {item.id: "" for item in first}
+    often = Counter(label for item in first for label in _names(item.truth))
+    return {
+        item.id: min(_names(item.truth), key=lambda label: (often[label], label), default="")
+        for item in first
+    }
+
+
+def _names(truth: Any) -> list[str]:
+    if isinstance(truth, list | tuple):
+        return [str(label) for label in truth]
+    return [truth if isinstance(truth, str) else json.dumps(truth, sort_keys=True)]
+
+
+def _labels(items: Iterable[Item]) -> set[str]:
+    return {label for item in items for label in _names(item.truth)}
+
+
+def _check(dataset: Dataset, train: Sequence[Item], carve: bool) -> None:
+    """What no split can mend."""
+    if not train:
+        raise DataError(
+            f"{dataset.root} has no pictures to train on.",
+            "At least two pictures of at least two classes.",
+            "Check the path.",
+        )
+    if dataset.task != "classify":
+        return
+    distinct: defaultdict[str, set[str]] = defaultdict(set)
+    for item in train:
+        distinct[str(item.truth)].add(item.sha256 or item.id)
+    if len(distinct) == 1:
+        only = next(iter(distinct))
+        raise DataError(
+            f"All {len(train)} training pictures in {dataset.root} are of one class, {only!r}.",
+            "At least two classes, such as a folder for each: DATA/cat/1.jpg, DATA/dog/1.jpg.",
+            "Add pictures of what it is to be told apart from. If the classes lie deeper or higher, give that folder.",
+        )
+    if carve and all(len(pictures) == 1 for pictures in distinct.values()):
+        raise DataError(
+            f"Each of the {len(distinct)} classes in {dataset.root} has only one training picture"
+            f"{' (copies count once)' if len(train) > len(distinct) else ''}.",
+            "At least two different pictures a class, one to train on and one to check with; ten or more to be of use.",
+            "Add pictures, or check that folders are named after classes and not after pictures.",
+        )
+
+
+def _no_train(dataset: Dataset, given: set[str]) -> DataError:
+    found = " and ".join(sorted(given))
+    return DataError(
+        f"{dataset.root} has pictures for {found}, but none to train on.",
+        "A split called train, with or without val and test beside it; or no splits at all.",
+        f"To use these pictures for training, give the folder below as DATA, such as {dataset.root}/{sorted(given)[0]}.",
+    )
+
+
+def _no_val(dataset: Dataset, issues: Sequence[Issue]) -> DataError:
+    told = "\n".join(f"  {issue.says}" for issue in issues[:5])
+    return DataError(
+        f"No picture for checking is left in {dataset.root}:\n{told}",
+        "A validation split with classes of the same names as in the training split.",
+        "Rename the class folders so that they agree, or take the val folder away: one is then carved from train.",
+    )
+
+
+def _lacking(dataset: Dataset, items: Sequence[Item], given: set[str]) -> tuple[list[Item], list[Issue]]:
+    """Classes present in some splits only: named, and left out where training lacks them."""
+    learned = _labels(item for item in items if item.part == "train")
+    kept, issues = [], []
+    strange: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for item in items:
+        unknown = [label for label in _names(item.truth) if label not in learned]
+        if unknown and item.part != "train":
+            strange[item.part, unknown[0]].append(item.id)
+        else:
+            kept.append(item)
+    for (part, label), ids in sorted(strange.items()):
+        near = nearest(label, learned, 1)
+        meant = f" Is it meant to be {near[0]!r}?" if near else ""
+        says = f"Class {label!r} is in {part} but not in train: {len(ids)} picture{'s' * (len(ids) != 1)} left out.{meant}"
+        issues.append(Issue("class-not-in-train", "warning", says, tuple(ids)))
+    for part in ("val", "test"):
+        there = _labels(item for item in kept if item.part == part)
+        lacks = [label for label in dataset.labels if label in learned and label not in there]
+        if there and lacks:
+            shown = ", ".join(map(repr, lacks[:10])) + (
+                f" and {len(lacks) - 10} more" if len(lacks) > 10 else ""
+            )
+            why = "" if part in given else " (too few pictures)"
+            says = f"No picture of {shown} in {part}{why}: its score says nothing about {'it' if len(lacks) == 1 else 'them'}."
+            issues.append(Issue(f"class-missing-in-{part}", "warning", says))
+    return kept, issues

@@ -1,0 +1,49 @@
+"""From a picture to a network's input: the evaluation view, and the normalisation."""
+
+from __future__ import annotations
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from ..contracts import View
+from ..values import Preprocessing
+
+INTERPOLATION = {
+    "bilinear": v2.InterpolationMode.BILINEAR,
+    "bicubic": v2.InterpolationMode.BICUBIC,
+}
+
+
+def evaluation_view(preprocessing: Preprocessing) -> View:
+    """(picture, truth) -> both at `size`: shorter side to `size / crop`, then the middle.
+
+    On Pillow pictures the resize is Pillow's own, antialiased, so that inputs equal those of the
+    scripts the weights were published with. Boxes and masks in the truth go along.
+    """
+    p = preprocessing
+    view: View = v2.Compose(
+        [v2.Resize(int(p.size / p.crop), interpolation=INTERPOLATION[p.interpolation]), v2.CenterCrop(p.size)]
+    )
+    return view
+
+
+def to_input(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
+    """One picture as the network sees it in evaluation, uint8 `CHW`."""
+    viewed, _ = evaluation_view(preprocessing)(image, None)
+    return to_uint8(viewed)
+
+
+def to_uint8(image: Image.Image) -> Tensor:
+    """A picture as uint8 `CHW`."""
+    tensor: Tensor = F.pil_to_tensor(image)
+    return tensor
+
+
+def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """uint8 `BCHW` to float `BCHW`: (value / 255 - mean) / std, on the images' device."""
+    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std, device=images.device).view(1, -1, 1, 1)
+    return images.float().div_(255).sub_(mean).div_(std)

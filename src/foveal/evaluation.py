@@ -1,0 +1,56 @@
+"""The one evaluator: for training's check, the evaluate verb, and exported models."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .contracts import Task
+from .data.batches import Batches
+from .device import autocast, free_memory, is_out_of_memory
+from .values import Batch, Evaluation, Step
+
+
+def evaluate(
+    network: nn.Module, task: Task, batches: Batches, split: str, device: str = "cpu", precision: str = "fp32"
+) -> Evaluation:
+    """Judge a network on a split; its mode is as before afterwards.
+
+    Out of memory is met by smaller pieces, as in training.
+    """
+    was_training = network.training
+    network.eval()
+    meter = task.meter()
+    channels_last = is_channels_last(network)
+    pieces = 1
+    try:
+        for raw in batches.epoch(0):
+            batch = batches.to(raw, device, channels_last)
+            while True:
+                try:
+                    made = [(_forward(network, task, b, device, precision), b) for b in task.split(batch, pieces)]
+                    break
+                except RuntimeError as error:
+                    if not is_out_of_memory(error) or pieces >= len(batch.ids):
+                        raise
+                    pieces *= 2
+                free_memory(device)
+            for step, piece in made:
+                meter.add(step, piece)
+    finally:
+        network.train(was_training)
+    return meter.result(split)
+
+
+def _forward(network: nn.Module, task: Task, batch: Batch, device: str, precision: str) -> Step:
+    with torch.inference_mode(), autocast(device, precision):
+        return task.step(network, batch)
+
+
+def is_channels_last(network: nn.Module) -> bool:
+    """Whether the network's kernels lie channels last, and so its pictures should."""
+    return any(
+        p.dim() == 4 and p.shape[1] > 1 and p.is_contiguous(memory_format=torch.channels_last)
+        and not p.is_contiguous()
+        for p in network.parameters()
+    )

@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM, met at a good moment."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Interrupt:
+    """While active, the first signal only asks; `asked` says so. The second one raises at once.
+
+    `at_once()` says whether the first may raise too: there is nothing to lose at that moment.
+    Only the main thread gets signals; elsewhere this does nothing.
+    """
+
+    def __init__(self, at_once: Callable[[], bool]) -> None:
+        self.at_once = at_once
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        again, self.asked = self.asked, True
+        if again or self.at_once():
+            raise KeyboardInterrupt

@@ -1,0 +1,210 @@
+"""A model: network, task, preprocessing and card, saved in one `.safetensors` file.
+
+What is loaded was compared with the digest it was saved with; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from . import catalog
+from .card import MAX_HEADER_BYTES, damaged, digest_of, model_file, open_model, read_header
+from .card import Card as Card
+from .contracts import Architecture, Task
+from .errors import ModelError, PictureError, UnknownNameError
+from .storage import write_whole
+from .values import Prediction, Preprocessing
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor, nn
+
+    Picture: TypeAlias = str | os.PathLike[str] | Image.Image
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with all that is needed to use it: `Model.load`, `save`, `predict`."""
+
+    network: nn.Module
+    task: Task
+    preprocessing: Preprocessing
+    card: Card
+
+    def __post_init__(self) -> None:
+        if self.preprocessing != self.card.preprocessing:
+            raise ValueError("the card tells another preprocessing than the model's")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.task.labels
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as one whole file.
+
+        Raises:
+            DiskError: it could not be written; a file of that name is untouched.
+        """
+        from safetensors.torch import save
+
+        # clones, because safetensors refuses tensors that share memory, as tied layers do
+        state = self.network.state_dict()
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+        card = json.dumps(self.card.to_json(), sort_keys=True, allow_nan=False)
+        if len(card) > MAX_HEADER_BYTES // 2:
+            raise ValueError(f"the card has {len(card)} bytes, more than can be loaded again")
+        write_whole(path, save(tensors, {"foveal": card, "sha256": digest_of(card, tensors)}))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str = "cpu") -> Model:
+        """The model in a `.safetensors` file of ours, or a run folder's best; in evaluation mode.
+
+        Raises:
+            ModelError: there is none, or it is damaged, foreign, newer, or needs a missing plug-in.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        file = model_file(path)
+        # read whole, not mapped: the file may be replaced while the model is in use
+        with open_model(file) as stream:
+            card, text, digest = read_header(stream, file)
+            stream.seek(0)
+            content = stream.read()
+        try:
+            tensors = load(content)
+        except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+            raise damaged(file, str(error)) from error
+        if digest_of(text, tensors) != digest:
+            raise damaged(file, "its content does not match the digest it was saved with")
+        task, network = _build(card, file)
+        _fill(network, tensors, card, file)
+        return cls(network.to(device).eval(), task, card.preprocessing, card)
+
+    def predict(self, images: Picture | Iterable[Picture], batch: int = 32) -> list[Prediction]:
+        """What the model says of pictures (paths or Pillow pictures), in their order.
+
+        A picture that cannot be read gets a Prediction with an `error`. The network's mode is as
+        before afterwards. `batch` is the most pictures computed at once.
+        """
+        import torch
+
+        one = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
+        sources = cast("list[Picture]", [images] if one else list(cast("Iterable[Picture]", images)))
+        modes = [(module, module.training) for module in self.network.modules()]
+        found: list[Prediction] = []
+        self.network.eval()
+        try:
+            for start in range(0, len(sources), batch):
+                chunk = sources[start : start + batch]
+                seen = [_seen(source, self.preprocessing) for source in chunk]
+                good = [tensor for tensor in seen if not isinstance(tensor, str)]
+                answers = iter(self._answers(torch.stack(good)) if good else [])
+                for source, got in zip(chunk, seen, strict=True):
+                    if isinstance(got, str):
+                        found.append(Prediction(_name(source), error=got))
+                    else:
+                        found.append(Prediction(_name(source), next(answers)))
+        finally:
+            for module, training in modes:
+                module.training = training
+        return found
+
+    def _answers(self, images: Tensor) -> list[list[dict[str, Any]]]:
+        """Predictions for uint8 `BCHW`; in halves where memory does not suffice."""
+        import torch
+
+        from .data.views import normalise
+        from .device import free_memory, is_out_of_memory
+
+        weight = next(self.network.parameters(), torch.zeros(0))
+        try:
+            with torch.inference_mode():
+                inputs = normalise(images.to(weight.device), self.preprocessing).to(weight.dtype)
+                return self.task.predict(self.network, inputs)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or len(images) < 2:
+                raise
+        free_memory(str(weight.device))
+        half = len(images) // 2
+        return self._answers(images[:half]) + self._answers(images[half:])
+
+
+def _build(card: Card, file: Path) -> tuple[Task, nn.Module]:
+    """Task and network of a card, freshly initialised; torch's random state stays as it was."""
+    import torch
+
+    try:
+        options = {k: v for k, v in card.task.items() if k not in ("name", "labels")}
+        module = catalog.find("tasks", card.task["name"])
+        task: Task = module.build(labels=tuple(card.task["labels"]), **options)
+        kind = cast(Architecture, catalog.find("architectures", card.architecture["name"]))
+        # checked first, so that a damaged card cannot ask for a network of any size
+        asked = dict(card.architecture)
+        if (asked["outputs"], asked["channels"]) != (task.outputs, card.preprocessing.channels):
+            raise ValueError("its outputs or channels are not those of its labels and preprocessing")
+        with torch.random.fork_rng(devices=[]):
+            return task, kind.build(asked.pop("name"), **asked)
+    except (UnknownNameError, ImportError) as error:
+        came = error.came if isinstance(error, UnknownNameError) else str(error)
+        raise ModelError(
+            f"{file} needs what is not installed here: {came}",
+            "The plug-ins and packages that the model was made with: "
+            + ", ".join(f"{k} {v}" for k, v in card.versions.items()),
+            "Install the package that brings this name, or use another model.",
+        ) from error
+    except (ValueError, KeyError, TypeError, RuntimeError, MemoryError, AttributeError) as error:
+        raise ModelError(
+            f"{file}: its network or task cannot be made again ({type(error).__name__}: {error}).",
+            "A card that this Foveal, with its plug-ins, can follow.",
+            "Use the versions it was made with: " + ", ".join(f"{k} {v}" for k, v in card.versions.items()),
+        ) from error
+
+
+def _fill(network: nn.Module, tensors: Mapping[str, Tensor], card: Card, file: Path) -> None:
+    """Copy the tensors into the network, which takes over their types."""
+    for name, own in network.state_dict(keep_vars=True).items():
+        if name in tensors and own.dtype != tensors[name].dtype:
+            own.data = own.data.to(tensors[name].dtype)
+    try:
+        network.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:4]]
+        raise ModelError(
+            f"{file}: its tensors do not fit the network {card.architecture['name']}. {' '.join(lines)}",
+            "The tensors of that network, as this installation builds it.",
+            "Use the versions it was made with: " + ", ".join(f"{k} {v}" for k, v in card.versions.items()),
+        ) from error
+
+
+def _seen(source: Picture, preprocessing: Preprocessing) -> Tensor | str:
+    """A picture as the network sees it, uint8 `CHW`, or why it cannot be read."""
+    from PIL import ImageOps
+
+    from .data.colours import with_channels
+    from .data.decoding import open_path
+    from .data.views import to_input
+
+    try:
+        if isinstance(source, str | os.PathLike):
+            image = open_path(Path(source), preprocessing.channels)
+        else:
+            image = with_channels(ImageOps.exif_transpose(source), preprocessing.channels)
+        return to_input(image, preprocessing)
+    except PictureError as error:
+        return error.came
+    except (OSError, ValueError, TypeError, SyntaxError, AttributeError) as error:  # loads only now
+        return f"The picture cannot be read: {error or type(error).__name__}"
+
+
+def _name(source: Picture) -> str:
+    """The picture's path; empty where it never was a file."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return str(getattr(source, "filename", ""))
+

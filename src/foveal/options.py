@@ -1,0 +1,241 @@
+"""Every option, once: meaning, range, and where it has one its tuning range.
+
+The command line's flags, the Python signatures, later the lab's forms and the tuner's space come
+from these dataclasses. A field that is None is left open; `foveal.plan` chooses and says why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from .errors import OptionError, nearest
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tune:
+    """A field's range for tuning, on a log scale where `log`."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+_FROZEN = ConfigDict(extra="forbid")
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class ReadOptions:
+    """How the data is found and read."""
+
+    reader: str | None = None
+    """Layout of the data (folder, csv, idx, ...); found out when not given."""
+    path_column: str | None = None
+    """CSV: the column with the pictures' paths; guessed when not given."""
+    label_column: str | None = None
+    """CSV: the column with the labels; guessed when not given."""
+    exclude: str | None = None
+    """A text file of item ids or paths to leave out, one a line."""
+    data_home: str | None = None
+    """Where downloaded and built-in data lies (default: the user's cache folder)."""
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class TrainOptions(ReadOptions):
+    """Everything `foveal train` can be told."""
+
+    out: str | None = None
+    """The run's folder, exactly; must not exist (default: a new one under --runs-dir)."""
+    runs_dir: str = "runs"
+    """Where run folders are made."""
+    task: str | None = None
+    """What is learned (classify, ...); seen from the data when not given."""
+    network: str | None = None
+    """The architecture's name (resnet18, timm/convnext_tiny, ...)."""
+    weights: str | None = None
+    """Where to start from: a model of ours, a weights file, a URL, or a name."""
+    pretrained: bool = True
+    """Start from pretrained weights when they can be had."""
+    size: Annotated[int, Field(ge=8, le=2048)] | None = None
+    """Side of the network's input in pixels."""
+    channels: Literal[1, 3, 4] | None = None
+    """Colour channels: 1 grey, 3 RGB, 4 RGBA."""
+    batch: Positive | None = None
+    """Pictures a step."""
+    epochs: Positive | None = None
+    """Passes over the training pictures, all stages together."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Time for the whole command; the schedule is planned to fit. Not together with --epochs."""
+    optimizer: Literal["sgd", "adamw"] | None = None
+    """sgd (with Nesterov momentum) or adamw."""
+    lr: Annotated[float, Field(gt=0), Tune(1e-5, 1.0, log=True)] | None = None
+    """Peak learning rate of the head; earlier layers get less when fine-tuning."""
+    momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.7, 0.995, log=True)] = 0.9
+    """SGD's momentum; AdamW's first beta."""
+    weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1e-1, log=True)] | None = None
+    """Weight decay; never on norms and biases."""
+    layer_decay: Annotated[float, Field(gt=0, le=1), Tune(0.5, 1.0)] | None = None
+    """Each earlier stage's rate as a share of the next one's."""
+    schedule: str | None = None
+    """How the rate moves (onecycle, cosine, constant)."""
+    warmup: Share | None = None
+    """Share of the steps in which the rate rises."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.2)] | None = None
+    """Share of the truth spread over all classes."""
+    augment: str | None = None
+    """How training pictures are varied (light, none)."""
+    flip: bool | None = None
+    """Mirror training pictures left to right."""
+    freeze: Literal["never", "first", "always"] | None = None
+    """Backbone frozen never, in a head-only stage first, or always (linear probe)."""
+    patience: Positive | None = None
+    """Epochs without a better headline before stopping early."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of everything random in training."""
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the split where the data has none; apart from --seed, so that no run tests on another's training pictures."""
+    deterministic: bool = False
+    """Deterministic kernels on the GPU (slower); the CPU always is."""
+    device: str | None = None
+    """cpu, cuda, cuda:1, mps."""
+    precision: Literal["fp32", "bf16", "fp16"] | None = None
+    """Arithmetic of the forward pass."""
+    workers: Annotated[int, Field(ge=0, le=64)] | None = None
+    """Processes that read pictures beside the training one."""
+    save_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """Longest time between two saved resume states."""
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.minutes is not None:
+            raise ValueError("epochs and minutes were both given; give one of them")
+
+
+Trainable = Literal["head", "all"]
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class Stage:
+    """One stretch of training with an optimizer and a schedule of its own."""
+
+    name: str
+    trainable: Trainable
+    epochs: Positive
+    lr: Annotated[float, Field(gt=0)]
+    schedule: str
+    warmup: Share
+    layer_decay: float = 1.0
+    share: Share = 1.0
+    """Share of the time, where minutes are planned rather than epochs."""
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class FitOptions:
+    """What the loop needs to know, everything filled in."""
+
+    stages: tuple[Stage, ...]
+    optimizer: Literal["sgd", "adamw"]
+    momentum: float
+    weight_decay: float
+    patience: int
+    seed: int
+    device: str
+    precision: Literal["fp32", "bf16", "fp16"]
+    head: str
+    """Prefix of the head's parameters."""
+    batch: Positive = 32
+    """Pictures a step."""
+    after: int = 0
+    """Pictures to be judged after training, whose time is kept free."""
+    pieces: int = 1
+    """Pieces a batch is cut into for accumulation; grows when memory runs out."""
+    seconds: float | None = None
+    """Time for all stages, or None: the stages' epochs count."""
+    deterministic: bool = False
+
+
+T = TypeVar("T")
+
+
+def make(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Options of this kind from a mapping, validated.
+
+    Raises:
+        OptionError: an unknown name (nearest given) or a value out of range.
+    """
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            near = nearest(name, known)
+            raise OptionError(
+                f"There is no option {flag(name)}.",
+                f"Known: {', '.join(flag(k) for k in sorted(known))}",
+                f"Did you mean {' or '.join(flag(n) for n in near)}?" if near else "See --help.",
+            )
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if not name:
+            said = str(first["msg"]).removeprefix("Value error, ")
+            raise OptionError(
+                f"These options do not go together: {said}.", "See each one's meaning with --help.", "Leave one out."
+            ) from None
+        raise OptionError(
+            f"{flag(name)} was given as {first['input']!r}.",
+            f"{flag(name)}: {meaning(kind, name)} {str(first['msg'])}.",
+            f"Give another value, or leave {flag(name)} out.",
+        ) from None
+
+
+def flag(name: str) -> str:
+    """An option's name as it is typed: `label_smoothing` -> `--label-smoothing`."""
+    return "--" + name.replace("_", "-")
+
+
+def meaning(kind: type, name: str) -> str:
+    """The line of meaning that stands under a field."""
+    for base in kind.__mro__:
+        if name in getattr(base, "__annotations__", {}):
+            return _lines(base).get(name, "")
+    return ""
+
+
+@functools.cache
+def _lines(kind: type) -> dict[str, str]:
+    """Field -> the string under it, read from the class's source."""
+    import ast
+    import inspect
+    import textwrap
+
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            found[field.target.id] = str(text.value.value)
+    return found
+
+
+def tuning_ranges(kind: type) -> dict[str, Tune]:
+    """The fields that can be tuned, and their ranges."""
+    found: dict[str, Tune] = {}
+    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+        for part in (hint, *typing.get_args(hint)):
+            for mark in getattr(part, "__metadata__", ()):
+                if isinstance(mark, Tune):
+                    found[name] = mark
+    return found

@@ -1,0 +1,192 @@
+"""Where a network starts from: one's own model, a weights file, published weights, or nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+from torch import Tensor
+
+from .. import catalog
+from ..errors import ModelError, OfflineError, UnknownNameError
+from ..model import Model
+from ..options import TrainOptions
+from ..values import Dataset, Preprocessing
+
+DEFAULT = "efficientnet_lite0"
+SMALL = "resnet9"
+LARGE = "resnet18"
+TINY_SIDE, PLENTY = 64, 1000
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network's name and the weights it starts from; `state` is None from scratch.
+
+    `labels` are the classes of one's own model, whose rows of the head go along by name; published
+    weights give none, as their "daisy" may not be yours. `preprocessing` is the weights' own.
+    """
+
+    network: str
+    reason: str
+    state: Callable[[], Mapping[str, Tensor]] | None = None
+    preprocessing: Preprocessing | None = None
+    labels: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        return {"source": self.source, "licence": self.licence} if self.state else None
+
+
+def choose(dataset: Dataset, options: TrainOptions) -> Start:
+    """The start that the options ask for, or the best that is to be had.
+
+    Raises:
+        ModelError, OfflineError, UnknownNameError: what was asked for is not to be had.
+    """
+    if options.weights is not None:
+        return _asked(options.weights, options.network)
+    if options.network is not None:
+        family = catalog.find("architectures", options.network)
+        published = family.weights(options.network, None) if options.pretrained else None
+        if published is not None:
+            try:
+                state = published.state()
+            except OfflineError as error:
+                return Start(options.network, f"from scratch: {error.came}")
+            return _published(options.network, published, lambda: state, "pretrained weights of this network")
+        return Start(options.network, "from scratch" if not options.pretrained else "no pretrained weights are published")
+    return _left_open(dataset, options)
+
+
+def _left_open(dataset: Dataset, options: TrainOptions) -> Start:
+    facts = dataset.facts
+    assert facts is not None
+    side, count = min(facts.width, facts.height), len(dataset.part("train"))
+    if side <= TINY_SIDE and count >= PLENTY:
+        return Start(
+            SMALL,
+            f"pictures are tiny ({side} px) and plentiful ({count:,}): a small residual network learns "
+            "them from scratch in minutes, and weights for large photographs have little to give",
+        )
+    if options.pretrained:
+        published = catalog.find("architectures", DEFAULT).weights(DEFAULT, None)
+        why = f"{count:,} training pictures are few for a network from scratch; features learned on ImageNet transfer"
+        return _published(DEFAULT, published, published.state, why + " (Kornblith et al. 2019)")
+    small = side <= 2 * TINY_SIDE
+    return Start(SMALL if small else LARGE, f"from scratch, for pictures of {side} px")
+
+
+def _published(network: str, published: Any, state: Callable[[], Mapping[str, Tensor]], reason: str) -> Start:
+    return Start(network, reason, state, published.preprocessing, (), published.source, published.licence)
+
+
+def _asked(weights: str, network: str | None) -> Start:
+    """What --weights names: a model of ours, a file, a URL, or published weights by name."""
+    path = Path(weights)
+    if path.exists():
+        return _file(path, network)
+    if urlparse(weights).scheme in ("http", "https"):
+        return _foreign(_downloaded(weights), weights, _needed(network, weights))
+    if path.suffix in (".safetensors", ".pt", ".pth", ".bin"):
+        raise ModelError(
+            f"There is no weights file {weights}.",
+            "A model of ours (.safetensors or a run folder), a weights file (.pt, .pth, .safetensors), a URL, or a name.",
+            "Check the path.",
+        )
+    for name in (n for n in (network, weights, weights.partition("_Weights.")[0].lower()) if n):
+        try:
+            published = catalog.find("architectures", name).weights(name, weights if weights != name else None)
+        except UnknownNameError:
+            continue
+        if published is not None:
+            return _published(network or name, published, published.state, f"the weights {weights} are this network's")
+    raise UnknownNameError(
+        "set of weights",
+        weights,
+        catalog.names("architectures"),
+        "A tag of a network's weights (IMAGENET1K_V2) needs --network beside it.",
+    )
+
+
+def _file(path: Path, network: str | None) -> Start:
+    """A file or run folder: ours, or a plain state dict of `network`."""
+    if path.is_dir() or path.suffix == ".safetensors":
+        try:
+            model = Model.load(path)
+        except ModelError:
+            if path.is_dir() or network is None:
+                raise
+        else:
+            tensors = model.network.state_dict()
+            own = str(model.card.architecture["name"])
+            if network not in (None, own):
+                raise ModelError(
+                    f"{path} is a model of {own}, and --network {network} was given too.",
+                    f"--network {own}, or none.",
+                    "Leave --network out.",
+                )
+            return Start(
+                own, f"the network of {path}", lambda: tensors, model.preprocessing, tuple(model.task.labels),
+                str(path), str((model.card.origin or {}).get("licence", "")),
+            )  # fmt: skip
+    return _foreign(path.read_bytes(), str(path), _needed(network, str(path)))
+
+
+def _needed(network: str | None, weights: str) -> str:
+    if network is None:
+        raise ModelError(
+            f"{weights} holds weights, but not of which network.",
+            "A weights file needs --network beside it; a model saved by Foveal does not.",
+            f"foveal train DATA --weights {weights} --network NAME",
+        )
+    return network
+
+
+def _foreign(data: bytes, source: str, network: str) -> Start:
+    """A state dict from elsewhere, read without running anything in it."""
+    family = catalog.find("architectures", network)
+    published = family.weights(network, None)
+    try:
+        if data[8:9] == b"{":  # safetensors: eight bytes of length, then JSON
+            from safetensors.torch import load
+
+            loaded: Any = load(data)
+        else:
+            loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different class for each kind of damage
+        raise ModelError(
+            f"{source} cannot be read as weights: {str(error).splitlines()[0][:200] if str(error) else 'damaged'}",
+            "A state dict saved by torch.save or safetensors. Pickled programs are never run.",
+            "Load it where it was made, and save only its state_dict().",
+        ) from None
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    tensors = {str(k).removeprefix("module."): v for k, v in dict(loaded).items() if isinstance(v, Tensor)}
+    return Start(
+        network, f"the weights {source} were given for it", lambda: tensors,
+        published.preprocessing if published else None, (), source, "not stated",
+    )  # fmt: skip
+
+
+def _downloaded(url: str) -> bytes:
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=30) as answer:
+            data: bytes = answer.read()
+    except (OSError, ValueError) as error:
+        raise OfflineError(
+            f"{url} could not be downloaded: {error}",
+            "A network connection and a URL that answers.",
+            "Download the file by other means and give its path with --weights.",
+        ) from error
+    return data

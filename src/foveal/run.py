@@ -1,0 +1,329 @@
+"""The run folder: create, append, read back, lock."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .card import BEST, versions
+from .errors import RunError, nearest, writing
+from .events import Epoch, Event, Started, Stopped, latest
+from .folders import claim, claim_next, held, is_held, safe_stem
+from .journal import Journal
+from .storage import damaged, from_json, load_state, read_json, save_state, to_json, write_json, write_whole
+from .values import Choice, Dataset, Evaluation, Item, Score
+
+if TYPE_CHECKING:
+    from .model import Model
+
+OPTIONS, DATA, MACHINE, EVENTS = "options.json", "data.json", "machine.json", "events.jsonl"
+RESULT, EVALUATION = "result.json", "evaluation.json"
+LAST, RESUME = "last.safetensors", "resume.pt"
+Place = str | os.PathLike[str]
+Which = Literal["best", "last"]
+_MODELS = {"best": BEST, "last": LAST}
+_ITEM_FIELDS = tuple(f.name for f in dataclasses.fields(Item))
+_ITEMS = b',"items":['
+
+
+class Run:
+    """One run's folder. Files are written whole; `events.jsonl` is only ever appended to."""
+
+    def __init__(self, path: Place) -> None:
+        self.path = Path(path)
+        self.journal = Journal(self.path / EVENTS)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    # --- the folder ---
+
+    @classmethod
+    def create(cls, runs_dir: Place, stem: str, out: Place | None = None) -> Run:
+        """A new folder `runs_dir/<stem>-<n>`, or exactly `out`, which must not exist.
+
+        Raises:
+            RunError: `out` exists, or no folder can have such a name.
+            DiskError: no permission, no space, or a file in the way.
+        """
+        try:
+            folder = claim(Path(out)) if out is not None else claim_next(Path(runs_dir), safe_stem(stem))
+            (folder / EVENTS).touch()
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"No folder can be made at {out or runs_dir}: {getattr(error, 'strerror', None) or error}.",
+                "A path that this system allows.",
+                "Choose another place with --runs-dir or --out.",
+            ) from error
+        return cls(folder)
+
+    @classmethod
+    def open(cls, path: Place) -> Run:
+        """The run in an existing folder.
+
+        Raises:
+            RunError: there is none (the nearest names are given).
+        """
+        path = Path(path)
+        if is_run(path):
+            return cls(path)
+        allowed = "The folder of a run, as foveal train names it and foveal runs lists it."
+        if path.is_file() and is_run(path.parent):
+            raise RunError(f"{path} is a file of a run.", allowed, f"Give the run's folder: {path.parent}")
+        if path.exists():
+            what = "holds no run" if path.is_dir() else "is a file"
+            raise RunError(f"{path} {what}.", allowed, "See the runs with: foveal runs")
+        near = [str(p) for home in (path.parent, path.parent / "runs") for p in _like(home, path.name)]
+        meant = f"Did you mean {' or '.join(near[:3])}?" if near else "See the runs with: foveal runs"
+        raise RunError(f"There is no run at {path}.", allowed, meant)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for this process; the lock goes with the process, however it dies.
+
+        Raises:
+            RunError: another process, whose number is told, holds it.
+        """
+        with held(self.path):
+            try:
+                yield
+            finally:
+                self.journal.close()
+
+    # --- what was asked for ---
+
+    def write_options(self, options: Mapping[str, Any], choices: Sequence[Choice]) -> None:
+        """Keep every option, filled in, and why the open ones became what they are."""
+        rows = [dataclasses.asdict(choice) for choice in choices]
+        write_json(self.path / OPTIONS, {"format": 1, "options": options, "choices": rows})
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self._part(OPTIONS, "options", dict))
+
+    @property
+    def choices(self) -> list[Choice]:
+        try:
+            return [Choice(**row) for row in self._part(OPTIONS, "choices", list)]
+        except TypeError as error:
+            raise damaged(self.path / OPTIONS, str(error)) from None
+
+    def _part(self, file: str, key: str, kind: type) -> Any:
+        value = read_json(self.path / file).get(key)
+        if not isinstance(value, kind):
+            raise damaged(self.path / file, f"it has no {key!r}")
+        return value
+
+    def write_dataset(self, dataset: Dataset) -> None:
+        """Keep the data set: one line of JSON an item, its values in the order of `fields`."""
+        head = {f.name: getattr(dataset, f.name) for f in dataclasses.fields(dataset) if f.name != "items"}
+        head["issues"] = [dataclasses.asdict(issue) for issue in dataset.issues]
+        head["facts"] = dataclasses.asdict(dataset.facts) if dataset.facts else None
+        rows = ",\n".join(to_json([getattr(item, f) for f in _ITEM_FIELDS]) for item in dataset.items)
+        text = to_json({"format": 1, "fields": _ITEM_FIELDS, **head})
+        write_whole(self.path / DATA, text[:-1].encode() + _ITEMS + f"\n{rows}\n]}}\n".encode())
+
+    @property
+    def dataset(self) -> Dataset:
+        data = read_json(self.path / DATA)
+        try:
+            known = {k: v for k, v in data.items() if k not in ("format", "fields")}
+            known["items"] = [dict(zip(data["fields"], row, strict=True)) for row in data["items"]]
+            return Dataset.from_json(known)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise damaged(self.path / DATA, f"{type(error).__name__}: {error}") from None
+
+    @property
+    def data_root(self) -> str:
+        """Where the data lies, from the first line of `data.json` alone; empty where that is not there."""
+        try:
+            with (self.path / DATA).open("rb") as stream:
+                head = stream.readline().rstrip().removesuffix(_ITEMS)
+            return str(from_json(head + b"}")["root"])
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise damaged(self.path / DATA, f"{type(error).__name__}: {error}") from None
+
+    def write_machine(
+        self, *, device: str, seed: int, command: Sequence[str] | None = None, **more: Any
+    ) -> None:
+        """Keep where and how this attempt runs; what former attempts said stays under `earlier`."""
+        import torch
+
+        earlier = []
+        if (self.path / MACHINE).exists():
+            try:
+                former = self.machine
+                earlier = [*former.pop("earlier", []), former]
+            except RunError:
+                pass  # damaged: what is known now matters more
+        write_json(
+            self.path / MACHINE,
+            {
+                "versions": versions(),
+                "device": device,
+                "threads": torch.get_num_threads(),
+                "seed": seed,
+                "command": list(sys.argv if command is None else command),
+                **_hardware(device),
+                "at": time.time(),
+                **more,
+                "earlier": earlier,
+            },
+        )
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        return read_json(self.path / MACHINE)
+
+    # --- what happened ---
+
+    def append(self, event: Event) -> None:
+        """Add an event to the stream, at once.
+
+        Raises:
+            DiskError: it could not be written.
+        """
+        self.journal.append(event)
+
+    def history(self) -> list[Event]:
+        """Every event of every attempt, in order."""
+        return self.journal.read()
+
+    def events(self) -> list[Event]:
+        """The events that count: what a later attempt did again is there once (`events.latest`)."""
+        return latest(self.history())
+
+    def attempts(self) -> int:
+        """How often the run was started or resumed; events count them from 1."""
+        return sum(isinstance(event, Started) for event in self.history())
+
+    def write_result(self, result: Mapping[str, Any], evaluation: Evaluation | None) -> None:
+        """Keep what training came to, and the test split's evaluation; then the run is finished."""
+        if evaluation is not None:
+            write_whole(self.path / EVALUATION, to_json(evaluation.to_json()).encode())
+        write_json(self.path / RESULT, result)
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What `write_result` was given, or None where the run is not finished."""
+        return read_json(self.path / RESULT) if (self.path / RESULT).exists() else None
+
+    @property
+    def status(self) -> str:
+        """`created`, `running`, `finished`, `interrupted`, `diverged`, or `died` where nothing was said."""
+        return self.status_of(self.history())
+
+    def status_of(self, history: Sequence[Event]) -> str:
+        """The status, where the history was read already."""
+        marks = [e for e in history if isinstance(e, Started | Stopped)]
+        why = marks[-1].why if marks and isinstance(marks[-1], Stopped) else ""
+        if not (self.path / RESULT).exists() and is_held(self.path):
+            return "running"
+        if (self.path / RESULT).exists():  # asked again: it may have been finishing just now
+            return "diverged" if why == "diverged" else "finished"
+        if why in ("interrupted", "diverged"):
+            return why
+        return "died" if marks or (self.path / OPTIONS).exists() else "created"
+
+    @property
+    def headline(self) -> Score | None:
+        """The result's score; before there is one, the best on the validation split, or None."""
+        return self.headline_of(self.events())
+
+    def headline_of(self, counted: Sequence[Event]) -> Score | None:
+        """The headline, where the events that count were read already."""
+        result = self.result
+        rows = [result["headline"]] if result and result.get("headline") else []
+        rows = rows or [e.headline for e in counted if isinstance(e, Epoch) and e.headline]
+        best: Score | None = None
+        for row in rows:
+            try:
+                score = Score(**row)
+            except TypeError as error:
+                raise damaged(self.path, f"a headline cannot be read ({error})") from None
+            best = score if score.better_than(best) else best
+        return best
+
+    # --- what was learned ---
+
+    def save_model(self, model: Model, which: Which) -> None:
+        """Write the best or the last model; the former one stays until the new one is whole."""
+        model.save(self.path / _MODELS[which])
+
+    def model(self, which: Which = "best", device: str = "cpu") -> Model:
+        """The run's best or last model.
+
+        Raises:
+            ModelError: none was saved yet, or it is damaged.
+        """
+        from .model import Model
+
+        return Model.load(self.path / LAST if which == "last" else self.path, device)
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Write the resume state, after the events before it are safe on the disk."""
+        self.journal.sync()
+        save_state(self.path / RESUME, state)
+
+    def load_state(self) -> tuple[dict[str, Any], str | None]:
+        """The newest whole resume state, and a notice where that is not the newest one.
+
+        Raises:
+            RunError: there is none.
+        """
+        return load_state(self.path / RESUME)
+
+    @property
+    def pictures(self) -> Path:
+        """The folder for pictures, made when first asked for."""
+        folder = self.path / "pictures"
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        return folder
+
+
+def is_run(path: Place) -> bool:
+    """Whether a folder is a run's."""
+    path = Path(path)
+    try:
+        return any((path / file).is_file() for file in (EVENTS, OPTIONS))
+    except (OSError, ValueError):
+        return False
+
+
+def _like(home: Path, name: str) -> list[Path]:
+    try:
+        runs = [p.name for p in home.iterdir() if is_run(p)]
+    except OSError:
+        return []
+    return [home / near for near in nearest(name, runs)]
+
+
+def _hardware(device: str) -> dict[str, Any]:
+    import platform
+
+    import torch
+
+    processor = platform.processor() or platform.machine()
+    try:
+        told = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+        processor = told[1] if told else processor
+    except OSError:
+        pass  # only Linux has it
+    found = {"platform": platform.platform(), "processor": processor, "cores": os.cpu_count()}
+    if device.startswith("cuda"):
+        found["gpu"] = torch.cuda.get_device_name(torch.device(device))
+    return found

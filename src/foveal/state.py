@@ -1,0 +1,142 @@
+"""All that a training run is at one moment: what must be saved to go on from there bit for bit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .device import random_state, set_random_state
+from .options import FitOptions, Stage
+from .structure.layers import parameter_groups, set_trainable
+from .values import Evaluation, Score
+
+FORMAT = 1
+_PLAIN = (
+    "stage", "stage_step", "stage_began", "epoch", "batch", "step", "seconds", "loss_count",
+    "since_best", "rate_scale", "setbacks", "pieces",
+)  # fmt: skip
+
+
+@dataclass
+class State:
+    """The network in training and every number that belongs to it.
+
+    `epoch` and `batch` say which batch comes next; `step` counts optimizer steps; `seconds` the
+    training time over all attempts. `good` is the last state known to be sound, for the guard.
+    """
+
+    network: nn.Module
+    options: FitOptions
+    optimizer: torch.optim.Optimizer | None = None
+    scaler: torch.amp.GradScaler | None = None
+    stage: int = 0
+    stage_step: int = 0
+    stage_began: float = 0.0
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    loss_sum: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    loss_count: int = 0
+    best: Score | None = None
+    since_best: int = 0
+    rate_scale: float = 1.0
+    setbacks: int = 0
+    pieces: int = 1
+    good: dict[str, Any] | None = None
+    evaluation: Evaluation | None = None
+    evaluating: bool = False
+    _lap: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.pieces = self.options.pieces
+        self.loss_sum = self.loss_sum.to(self._sum_dtype()).to(self.options.device)
+        if self.options.precision == "fp16" and self.options.device.startswith("cuda"):
+            self.scaler = torch.amp.GradScaler("cuda")
+        self.start_clock()
+
+    def _sum_dtype(self) -> torch.dtype:
+        return torch.float32 if self.options.device == "mps" else torch.float64
+
+    @property
+    def current(self) -> Stage:
+        return self.options.stages[self.stage]
+
+    def start_clock(self) -> None:
+        self._lap = time.perf_counter()
+
+    def tick(self) -> float:
+        """Add the time since the last tick to the run's; return it, in seconds."""
+        now = time.perf_counter()
+        passed, self._lap = now - self._lap, now
+        self.seconds += passed
+        return passed
+
+    def enter(self, stage: int) -> None:
+        """Begin a stage: what is trainable, a new optimizer, its counts at zero."""
+        self.stage, self.stage_step, self.since_best = stage, 0, 0
+        self.stage_began = self.seconds
+        self._prepare()
+
+    def _prepare(self) -> None:
+        o, stage = self.options, self.current
+        set_trainable(self.network, o.head, stage.trainable)
+        groups = parameter_groups(
+            self.network, o.head, lr=stage.lr, weight_decay=o.weight_decay, layer_decay=stage.layer_decay
+        )
+        fused = o.device.partition(":")[0] in ("cpu", "cuda", "mps")
+        if o.optimizer == "sgd":
+            self.optimizer = torch.optim.SGD(
+                groups, lr=stage.lr, momentum=o.momentum, nesterov=o.momentum > 0, fused=fused
+            )
+        else:
+            self.optimizer = torch.optim.AdamW(groups, lr=stage.lr, betas=(o.momentum, 0.999), fused=fused)
+
+    def capture(self, with_good: bool = True) -> dict[str, Any]:
+        """Everything, as plain values and CPU tensors of its own; `restore` takes it back."""
+        assert self.optimizer is not None
+        return {
+            "format": FORMAT,
+            "network": _copied(self.network.state_dict()),
+            "optimizer": _copied(self.optimizer.state_dict()),
+            "scaler": _copied(self.scaler.state_dict()) if self.scaler else None,
+            "random": random_state(self.options.device),
+            "loss_sum": self.loss_sum.cpu().clone(),
+            "best": None if self.best is None else {f: getattr(self.best, f) for f in Score.__slots__},
+            # an epoch's start is its own last sound state
+            "good": self.good if with_good and self.batch else None,
+            **{name: getattr(self, name) for name in _PLAIN},
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Become what `capture` saw."""
+        for name in _PLAIN:
+            setattr(self, name, saved[name])
+        self._prepare()
+        assert self.optimizer is not None
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(_copied(saved["optimizer"]))
+        if self.scaler and saved["scaler"]:
+            self.scaler.load_state_dict(saved["scaler"])
+        self.loss_sum = saved["loss_sum"].to(self.options.device, copy=True)
+        self.best = Score(**saved["best"]) if saved["best"] else None
+        self.good = saved["good"] or self.good
+        set_random_state(saved["random"], self.options.device)
+        self.start_clock()
+
+
+def _copied(value: Any) -> Any:
+    """Tensors detached, on the CPU, and no longer shared with what goes on training."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {k: _copied(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(v) for v in value)
+    return value
+
+

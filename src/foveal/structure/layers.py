@@ -1,0 +1,113 @@
+"""Which layers a network has, in order: its head, its first convolution, its stages."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def last_linear(network: nn.Module) -> str:
+    """The name of the last linear layer, the head of most classifiers."""
+    found: list[str] = [n for n, module in network.named_modules() if isinstance(module, nn.Linear)]
+    if not found:
+        found = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+    return found[-1]
+
+
+def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d] | None:
+    """The first convolution over the input's channels, or None."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            return name, module
+    return None
+
+
+def set_channels(network: nn.Module, channels: int) -> None:
+    """Make the first convolution take `channels`; its weights are drawn anew."""
+    found = first_convolution(network)
+    if found is None or found[1].in_channels == channels:
+        return
+    name, old = found
+    parent, _, child = name.rpartition(".")
+    new = nn.Conv2d(
+        channels,
+        old.out_channels,
+        old.kernel_size,  # type: ignore[arg-type]
+        old.stride,  # type: ignore[arg-type]
+        old.padding,  # type: ignore[arg-type]
+        old.dilation,  # type: ignore[arg-type]
+        groups=1,
+        bias=old.bias is not None,
+        padding_mode=old.padding_mode,
+    )
+    setattr(network.get_submodule(parent), child, new)
+
+
+def is_in(name: str, head: str) -> bool:
+    """Whether a parameter or module called `name` belongs to the head with this prefix."""
+    return name == head or name.startswith(head + ".")
+
+
+def stages(network: nn.Module, head: str) -> list[list[tuple[str, nn.Parameter]]]:
+    """The backbone's parameters as stages, first layers first, and the head's as the last one.
+
+    A stage is a child of the network; a child that holds more than half of the backbone (a
+    `blocks` or `features` list) is opened and each of its children is one.
+    """
+    backbone = sum(p.numel() for n, p in network.named_parameters() if not is_in(n, head))
+    names: list[str] = []
+    for name, child in network.named_children():
+        held = sum(p.numel() for n, p in child.named_parameters(name) if not is_in(n, head))
+        if held > backbone / 2 and isinstance(child, nn.Sequential | nn.ModuleList):
+            names += [f"{name}.{inner}" for inner, _ in child.named_children()]
+        else:
+            names.append(name)
+    groups: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in names}
+    last: list[tuple[str, nn.Parameter]] = []
+    for name, parameter in network.named_parameters():
+        if is_in(name, head):
+            last.append((name, parameter))
+            continue
+        owner = next((n for n in names if is_in(name, n)), "")
+        groups.setdefault(owner, []).append((name, parameter))
+    return [*(group for group in groups.values() if group), last]
+
+
+def parameter_groups(
+    network: nn.Module, head: str, *, lr: float, weight_decay: float, layer_decay: float
+) -> list[dict[str, object]]:
+    """Groups for an optimizer: trainable parameters only, each with its peak rate `peak`.
+
+    The head gets `lr`, each stage before it `layer_decay` times the next one's (Howard & Ruder
+    2018, section 3.2). Norms and biases (one dimension or none) get no weight decay (Goyal et al.
+    2017, section 5.3).
+    """
+    groups: list[dict[str, object]] = []
+    ordered = stages(network, head)
+    for depth, stage in enumerate(reversed(ordered)):
+        peak = lr * layer_decay**depth
+        for decay, chosen in (
+            (weight_decay, [p for _, p in stage if p.requires_grad and p.dim() > 1]),
+            (0.0, [p for _, p in stage if p.requires_grad and p.dim() <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "weight_decay": decay, "peak": peak, "lr": peak})
+    return groups
+
+
+def set_trainable(network: nn.Module, head: str, trainable: str) -> None:
+    """Freeze all but the head (`head`), or nothing (`all`)."""
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(trainable == "all" or is_in(name, head))
+
+
+def set_training(network: nn.Module, head: str, trainable: str) -> None:
+    """Training mode for what is trained; a frozen backbone stays in evaluation mode throughout,
+    so that its features do not change (batch statistics, dropout, drop-path)."""
+    network.train(trainable == "all")
+    if trainable == "head":
+        network.get_submodule(head).train()
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Number of parameters, shared ones counted once."""
+    return sum(p.numel() for p in network.parameters())

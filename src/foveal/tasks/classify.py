@@ -1,0 +1,164 @@
+"""One label a picture: softmax and cross-entropy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..intervals import bootstrap
+from ..values import Batch, Evaluation, Headline, Item, Score, Step
+
+SOURCE = (
+    "cross-entropy of a softmax: Bridle 1990; label smoothing: Szegedy et al. 2016, section 7; "
+    "expected calibration error: Guo et al. 2017, with 15 bins"
+)
+DEFAULTS = {
+    "label_smoothing": (0.1, "better calibrated and a little more accurate (Szegedy et al. 2016, section 7)"),
+}
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Classification. The classes exclude each other, so the last activation is a softmax and the
+    loss the cross-entropy, its negative log-likelihood."""
+
+    labels: tuple[str, ...]
+    label_smoothing: float = 0.0
+
+    name = "classify"
+    headline = Headline("accuracy", higher_is_better=True)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.labels)
+
+    @property
+    def chance(self) -> float:
+        return 1 / len(self.labels)
+
+    def truth(self, item: Item) -> int:
+        """The class index of an item; names decide, never positions."""
+        return self.labels.index(item.truth)
+
+    def collate(self, truths: Sequence[int]) -> Tensor:
+        """Class indices `B`, int64."""
+        return torch.tensor(truths)
+
+    def split(self, batch: Batch, pieces: int) -> list[Batch]:
+        count = len(batch.ids)
+        size = math.ceil(count / pieces)
+        return [
+            replace(
+                batch,
+                images=batch.images[n : n + size],
+                truths=batch.truths[n : n + size],
+                ids=batch.ids[n : n + size],
+            )
+            for n in range(0, count, size)
+        ]
+
+    def step(self, network: nn.Module, batch: Batch) -> Step:
+        """Forward and loss; outputs are logits `BC`. Smoothing applies in training only."""
+        logits = network(batch.images)
+        smoothing = self.label_smoothing if network.training else 0.0
+        loss = F.cross_entropy(logits.float(), batch.truths, label_smoothing=smoothing)
+        return Step(loss, {}, logits)
+
+    def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
+        """For each picture of `BCHW` every label with its probability, most probable first."""
+        probabilities = network(images).float().softmax(1).cpu()
+        values, places = probabilities.sort(dim=1, descending=True, stable=True)
+        return [
+            [{"label": self.labels[p], "probability": v} for p, v in zip(ps, vs, strict=True)]
+            for ps, vs in zip(places.tolist(), values.tolist(), strict=True)
+        ]
+
+    def meter(self) -> ClassifyMeter:
+        return ClassifyMeter(self)
+
+    def card(self) -> dict[str, Any]:
+        return {"name": self.name, "labels": list(self.labels), "label_smoothing": self.label_smoothing}
+
+
+def build(labels: Sequence[str], *, label_smoothing: float = 0.0) -> Classify:
+    """The task for these class names."""
+    return Classify(tuple(labels), label_smoothing)
+
+
+class ClassifyMeter:
+    """Gathers probabilities and truths, and judges them."""
+
+    def __init__(self, task: Classify) -> None:
+        self.task = task
+        self.probabilities: list[Tensor] = []
+        self.truths: list[Tensor] = []
+        self.ids: list[str] = []
+
+    def add(self, step: Step, batch: Batch) -> None:
+        self.probabilities.append(step.outputs.detach().float().softmax(1).cpu())
+        self.truths.append(batch.truths.cpu())
+        self.ids += batch.ids
+
+    def result(self, split: str) -> Evaluation:
+        """Accuracy with its bootstrap interval, top-5, macro F1, per class, calibration, examples."""
+        scores = torch.cat(self.probabilities).double().numpy()
+        truths = torch.cat(self.truths).numpy()
+        labels = self.task.labels
+        count, classes = scores.shape
+        predicted = scores.argmax(1)
+        right = (predicted == truths).astype(np.float64)
+        confusion = np.zeros((classes, classes), dtype=np.int64)
+        np.add.at(confusion, (truths, predicted), 1)
+        of_truth = np.clip(scores[np.arange(count), truths], 1e-12, 1.0)
+        losses = -np.log(of_truth)
+        per_class = _per_class(confusion, labels)
+        present = [row["f1"] for row in per_class if row["count"]]
+        metrics = {
+            "accuracy": float(right.mean()),
+            "macro_f1": float(np.mean(present)),
+            "loss": float(losses.mean()),
+            "calibration_error": calibration_error(scores.max(1), right),
+        }
+        if classes > 5:
+            top = np.argpartition(-scores, 4, axis=1)[:, :5]
+            metrics["top5"] = float((top == truths[:, None]).any(1).mean())
+        low, high = bootstrap(right)
+        headline = Score("accuracy", metrics["accuracy"], low, high, True, split)
+        examples = [
+            {"id": i, "truth": labels[t], "predicted": labels[p], "probability": float(s[p]), "loss": float(loss)}
+            for i, t, p, s, loss in zip(self.ids, truths, predicted, scores, losses, strict=True)
+        ]
+        return Evaluation(headline, metrics, count, per_class, confusion.tolist(), examples)
+
+
+def calibration_error(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """Expected calibration error of confidences `N` against hits `N` in 15 equal bins (Guo 2017)."""
+    bins = np.clip(np.ceil(confidences * BINS) - 1, 0, BINS - 1).astype(int)
+    error = 0.0
+    for number in range(BINS):
+        inside = bins == number
+        if inside.any():
+            error += inside.mean() * abs(float(right[inside].mean()) - float(confidences[inside].mean()))
+    return float(error)
+
+
+def _per_class(confusion: NDArray[np.int64], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of each class; 0 where undefined."""
+    hits = confusion.diagonal()
+    truly, said = confusion.sum(1), confusion.sum(0)
+    rows = []
+    for n, label in enumerate(labels):
+        precision = float(hits[n] / said[n]) if said[n] else 0.0
+        recall = float(hits[n] / truly[n]) if truly[n] else 0.0
+        f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+        rows.append({"label": label, "count": int(truly[n]), "precision": precision, "recall": recall, "f1": f1})
+    return rows

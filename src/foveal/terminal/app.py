@@ -1,0 +1,141 @@
+"""`foveal`: from the words typed to an exit code. Every error ends here, in three parts."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+
+import cyclopts
+from cyclopts import App, CycloptsError
+
+from ..errors import FovealError
+from .console import error_console, help_console
+from .plain import plain, to_json
+from .refusals import refusal
+
+VERBS = {
+    "inspect": "Read a data set, say what it is, check every picture and label.",
+    "train": "Train a network for the task that the data poses.",
+    "evaluate": "Judge a model on labelled pictures, with confidence intervals.",
+    "predict": "Say what a model sees in pictures and folders of pictures.",
+    "runs": "List what has been trained here.",
+}
+BEGAN: ContextVar[float] = ContextVar("began")
+"""When the command began, in Unix seconds: what it took counts from there."""
+PURPOSE = "A workbench for convolutional networks: a folder of pictures in, a network you can trust out."
+FIRST = 'Begin with "foveal train": with no DATA it learns the built-in handwritten digits.'
+
+
+def build() -> App:
+    """The table of verbs; a verb's own module is imported when it is called."""
+    app = App(
+        name="foveal",
+        help=f"{PURPOSE}\n\n{FIRST}",
+        help_format="plaintext",
+        version=_version,
+        console=help_console(),
+        group_commands=cyclopts.Group("Verbs", sort_key=0),
+        group_arguments=cyclopts.Group("Arguments", sort_key=1),
+        group_parameters=cyclopts.Group("Output", sort_key=90),
+    )
+    for rank, (verb, meaning) in enumerate(VERBS.items()):
+        app.command(f"foveal.terminal.commands:{verb}", name=verb, help=meaning, sort_key=rank)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 2 bad input, 130 interrupted, 1 a bug."""
+    # What the processor did until here is, nearly, how long ago the process started.
+    BEGAN.set(time.time() - (time.process_time() if argv is None else 0.0))
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name must not end a command
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _stop_writing()
+        return 0
+    except FovealError as error:
+        return _fail(words, (error.came, error.allowed, error.todo), error.exit_code)
+    except KeyboardInterrupt as stop:
+        hint = str(stop) or "Nothing is lost that had been saved; call the command again."
+        return _fail(words, ("Interrupted.", "", hint), 130)
+    except Exception as error:
+        _traceback()
+        bug = (
+            f"{type(error).__name__}: {error}",
+            "This should not happen: it is a bug in Foveal.",
+            "Please report it, with the lines above and what `foveal --version` says.",
+        )
+        return _fail(words, bug, 1)
+
+
+def _run(words: list[str]) -> int:
+    app = build()
+    try:
+        command, bound, _ = app.parse_args(words, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        raise refusal(error, words, tuple(VERBS)) from None
+    code = command(*bound.args, **bound.kwargs)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(words: list[str], parts: tuple[str, str, str], code: int) -> int:
+    """Say the three parts on stderr; with --json also as the one document on stdout."""
+    from rich.text import Text
+
+    came, allowed, todo = (plain(part, keep="\n") for part in parts)
+    title = "Error: " if code != 130 else ""
+    with contextlib.suppress(OSError):
+        console = error_console()
+        console.print(Text.assemble((title, "bold red"), (came, "red" if title else "bold yellow")))
+        for part, style in ((allowed, ""), (todo, "bold")):
+            if part:
+                console.print(Text(f"  {part}".replace("\n", "\n  "), style))
+    if _wants_json(words):
+        with contextlib.suppress(OSError):
+            print(to_json({"error": dict(zip(("came", "allowed", "todo"), parts, strict=True))}))  # noqa: T201
+            sys.stdout.flush()
+    return code
+
+
+def _wants_json(words: list[str]) -> bool:
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def _traceback() -> None:
+    import traceback
+
+    with contextlib.suppress(OSError):
+        traceback.print_exc(file=sys.stderr)
+
+
+def _stop_writing() -> None:
+    """The reader of our output has gone: let the interpreter's last flush go nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _version() -> str:
+    """Foveal, Python, and the versions installed of what computes; nothing is imported for it."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    def number(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "(not installed)"
+
+    around = [f"{package} {number(package)}" for package in ("torch", "torchvision", "timm")]
+    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    return f"foveal {number('foveal')}\n{', '.join(around)}\n{system}"

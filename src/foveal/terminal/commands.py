@@ -1,0 +1,138 @@
+"""One function a verb: what is typed goes in, an exit code comes out; the work is done by `verbs`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from typing import Annotated, Any, TypeVar
+
+from cyclopts import Group, Parameter
+from rich.console import Console
+
+from ..options import ReadOptions, TrainOptions
+from . import show
+from .app import BEGAN
+from .console import error_console, result_console
+from .flags import given, panel, takes
+from .plain import to_json
+from .screen import Screen
+
+Result = TypeVar("Result")
+_ARGUMENTS = Group("Arguments", sort_key=1)
+
+Json = Annotated[
+    bool,
+    Parameter(negative="", show_default=False, help="Print one JSON document on stdout; all else on stderr."),
+]
+Data = Annotated[
+    str | None,
+    Parameter(group=_ARGUMENTS, help="A folder, CSV or TSV file, or a name; the digits when not given."),
+]
+Model = Annotated[
+    str, Parameter(group=_ARGUMENTS, help="A .safetensors file of Foveal's, or a run's folder.")
+]
+Device = Annotated[str | None, Parameter(group=panel("device"), help="cpu, cuda, cuda:1, mps.")]
+Batch = Annotated[
+    int | None, Parameter(group=panel("device"), help="Pictures computed together; less needs less memory.")
+]
+
+
+@takes(ReadOptions)
+def inspect(data: Data = None, /, *, json: Json = False, **options: Any) -> int:
+    """Read a data set, say what it is, check every picture and label."""
+    from ..verbs.inspect import inspect as verb
+
+    return _deliver(json, lambda _: verb(data, **options).to_json(), show.inspection)
+
+
+@takes(TrainOptions)
+def train(
+    data: Data = None,
+    /,
+    *,
+    resume: Annotated[
+        str | None,
+        Parameter(group=panel("resume"), help="Go on with this interrupted run, where it stopped."),
+    ] = None,
+    json: Json = False,
+    **options: Any,
+) -> int:
+    """Train a network for the task that the data poses."""
+    from ..verbs.train import train as verb
+
+    def work(screen: Screen) -> dict[str, Any]:
+        return verb(data, resume=resume, screen=screen, began=BEGAN.get(None), **options).to_json()
+
+    return _deliver(json, work, show.training)
+
+
+@takes(ReadOptions)
+def evaluate(
+    model: Model,
+    data: Data = None,
+    /,
+    *,
+    split: Annotated[
+        str | None, Parameter(group=panel("exclude"), help="Which part to judge: train, val or test.")
+    ] = None,
+    batch: Batch = None,
+    device: Device = None,
+    json: Json = False,
+    **options: Any,
+) -> int:
+    """Judge a model on labelled pictures, with confidence intervals."""
+    from ..verbs.evaluate import evaluate as verb
+
+    more = given({"split": split, "batch": batch, "device": device})
+    return _deliver(json, lambda _: verb(model, data, **more, **options).to_json(), show.evaluation)
+
+
+def predict(
+    model: Model,
+    /,
+    *pictures: Annotated[str, Parameter(group=_ARGUMENTS, help="Pictures, and folders to look through.")],
+    top: Annotated[int, Parameter(help="Labels to show for each picture.")] = 5,
+    csv: Annotated[str | None, Parameter(help="Also write the table to this CSV file.")] = None,
+    batch: Batch = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Say what a model sees in pictures and folders of pictures."""
+    from ..verbs.predict import predict as verb
+
+    more = given({"csv": csv, "batch": batch, "device": device})
+    found: list[dict[str, Any]] = []
+
+    def work(_: Screen) -> list[dict[str, Any]]:
+        found.extend(verb(model, list(pictures), top=top, **more).to_json())
+        return found
+
+    code = _deliver(json, work, show.predictions)
+    return 2 if found and all("error" in row for row in found) else code
+
+
+def runs(
+    *,
+    runs_dir: Annotated[str, Parameter(help="Where run folders are.")] = "runs",
+    json: Json = False,
+) -> int:
+    """List what has been trained here."""
+    from ..verbs.runs import runs as verb
+
+    return _deliver(json, lambda _: verb(runs_dir).to_json(), show.runs)
+
+
+def _deliver(json: bool, work: Callable[[Screen], Result], draw: Callable[[Console, Result], None]) -> int:
+    """Do the work, then show its result: drawn, or as the one JSON document."""
+    with Screen(error_console()) as screen:
+        try:
+            with redirect_stdout(sys.stderr):  # whatever a library prints is no result
+                result = work(screen)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(str(stop) or screen.how_to_resume()) from stop
+    if json:
+        print(to_json(result))  # noqa: T201
+    else:
+        draw(result_console(), result)
+    return 130 if screen.interrupted else 0

@@ -1,0 +1,129 @@
+"""What cyclopts refuses, said in our three parts: what came, what is allowed, what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+)
+from cyclopts.exceptions import RepeatArgumentError, UnusedCliTokensError
+
+from ..errors import OptionError, nearest
+
+
+def refusal(error: CycloptsError, words: list[str], verbs: tuple[str, ...]) -> OptionError:
+    """The same refusal as an OptionError."""
+    verb = next((word for word in words if word in verbs), "")
+    usage = f"foveal {verb}".strip() + " --help"
+    match error:
+        case UnknownOptionError():
+            return _unknown_option(error, usage)
+        case UnknownCommandError():
+            return _unknown_verb(words, verbs)
+        case CoercionError():
+            return _wrong_value(error, verb, usage)
+        case RepeatArgumentError():
+            name = error.token.keyword or error.token.value
+            return OptionError(
+                f"{name} was given more than once.", f"{name} takes one value.", "Give it once."
+            )
+        case UnusedCliTokensError():
+            left = " ".join(repr(word) for word in error.unused_tokens or [])
+            return OptionError(
+                f"There is nothing that {left} could mean here.",
+                f"{_arguments(error)} and options that begin with --.",
+                f'See "{usage}"; a name with spaces belongs in quotes.',
+            )
+        case MissingArgumentError():
+            return _missing(error, usage)
+    return OptionError(f"{error}", "What the help of this command lists.", f'See "{usage}".')
+
+
+def _unknown_option(error: UnknownOptionError, usage: str) -> OptionError:
+    name = (error.token.keyword or error.token.value).split("=", 1)[0]
+    known = sorted({n for a in error.argument_collection if a.parse for n in a.names if n.startswith("--")})
+    if not known:
+        known = ["--help", "--version"]
+    word = name.lstrip("-")
+    if len(word) == 1:
+        near = [flag for flag in known if flag[2:].startswith(word)]
+    else:
+        near = [f"--{n}" for n in nearest(word, [flag[2:] for flag in known])]
+    return OptionError(
+        f"There is no option {name}.",
+        f"Known: {', '.join(known)}",
+        f"Did you mean {' or '.join(near)}?" if near else f'See "{usage}".',
+    )
+
+
+def _unknown_verb(words: list[str], verbs: tuple[str, ...]) -> OptionError:
+    word = words[0]
+    near = nearest(word, verbs)
+    if word.startswith("-"):
+        return OptionError(
+            f"There is no option {word} before a verb.",
+            f"foveal VERB --option, where VERB is one of {', '.join(verbs)}; or --help, --version.",
+            'See "foveal --help".',
+        )
+    if near:
+        todo = f"Did you mean {' or '.join(f'foveal {n}' for n in near)}?"
+    elif Path(word).exists():
+        todo = f'To look at this data: "foveal inspect {word}"; to learn from it: "foveal train {word}".'
+    else:
+        todo = 'See "foveal --help".'
+    return OptionError(f"There is no verb {word!r}.", f"Known: {', '.join(verbs)}", todo)
+
+
+def _wrong_value(error: CoercionError, verb: str, usage: str) -> OptionError:
+    """What `options.make` itself says of the value, so that Python and the terminal say the same."""
+    name, came = _name(error), error.token.value if error.token else ""
+    if error.argument is not None and error.token is not None:
+        from .. import options
+        from .flags import checked
+
+        kind = options.TrainOptions if verb == "train" else options.ReadOptions
+        said = checked(kind, error.argument.field_info.name, came)
+        if said is not None:
+            return said
+    wanted = getattr(error.target_type, "__name__", "a value of its kind")
+    words = {"int": "a whole number", "float": "a number", "bool": "yes or no"}
+    return OptionError(
+        f"{name} was given as {came!r}.",
+        f"{name} takes {words.get(wanted, wanted)}.",
+        f'Give another value, or leave {name} out; see "{usage}".',
+    )
+
+
+def _missing(error: MissingArgumentError, usage: str) -> OptionError:
+    name = _name(error)
+    if name.startswith("--"):
+        return OptionError(
+            f"{name} was given without a value.",
+            f"{name} VALUE",
+            f'Give a value, or leave {name} out; see "{usage}".',
+        )
+    return OptionError(f"{name} is missing.", f"{_arguments(error)} in this order.", f'See "{usage}".')
+
+
+def _name(error: CoercionError | MissingArgumentError) -> str:
+    """The argument as it was typed, or as the help calls it."""
+    if getattr(error, "keyword", None):
+        return str(error.keyword)  # type: ignore[union-attr]
+    token = getattr(error, "token", None)
+    if token is not None and token.keyword:
+        return str(token.keyword)
+    return error.argument.name if error.argument is not None else "A value"
+
+
+def _arguments(error: CycloptsError) -> str:
+    """The positional arguments that the command takes."""
+    if error.app is None or error.target is None:
+        return "No arguments"
+    found = error.app.assemble_argument_collection()
+    names = [a.name for a in found if a.field_info.is_positional and not a.name.startswith("--")]
+    return "Allowed: " + (" ".join(names) or "no arguments")

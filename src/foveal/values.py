@@ -1,0 +1,220 @@
+"""The plain values that everything is made of. No pixels, no torch at import."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One example: where its picture lies and what is true of it.
+
+    `path` is relative to the data set's root, with `/` (absolute where it lies outside). `frame`
+    is the position inside a container (IDX, .npy). `truth` is plain JSON: a class name, a list of
+    names, a number, a mask's path, ... `part` is `train`, `val`, `test`, or empty where undecided.
+    `sha256` is the picture's content hash, filled by the examination.
+    """
+
+    id: str
+    path: str
+    truth: Any
+    part: str = ""
+    frame: int | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something about the data that a person should know; `paths` are the items' ids."""
+
+    kind: str
+    severity: Literal["note", "warning", "error"]
+    says: str
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A reader's word that a folder or file is its own, and why."""
+
+    reader: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the examination of every picture found. Sides in pixels, medians over pictures."""
+
+    width: int
+    height: int
+    min_side: int
+    max_side: int
+    grey: bool
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a reader made of a folder: plain values, no pixels inside.
+
+    `why` says why this reader and this task; `labels` are the class names, sorted, and travel by
+    name. `facts` and `fingerprint` are filled by the examination (`foveal.data.examine`).
+    """
+
+    root: str
+    task: str
+    reader: str
+    why: str
+    labels: tuple[str, ...]
+    items: tuple[Item, ...]
+    issues: tuple[Issue, ...] = ()
+    facts: Facts | None = None
+    fingerprint: str = ""
+
+    def part(self, name: str) -> tuple[Item, ...]:
+        """The items of one split."""
+        return tuple(item for item in self.items if item.part == name)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Split -> label -> number of items that bear it."""
+        table: dict[str, dict[str, int]] = {}
+        for item in self.items:
+            row = table.setdefault(item.part, {})
+            for label in item.truth if isinstance(item.truth, list | tuple) else [item.truth]:
+                if isinstance(label, str):
+                    row[label] = row.get(label, 0) + 1
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Dataset:
+        facts = data.get("facts")
+        return cls(
+            **{
+                **data,
+                "labels": tuple(data["labels"]),
+                "items": tuple(Item(**item) for item in data["items"]),
+                "issues": tuple(Issue(**{**i, "paths": tuple(i["paths"])}) for i in data["issues"]),
+                "facts": Facts(**facts) if facts else None,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a picture becomes a network's input; travels with the weights.
+
+    The shorter side is resized to `size / crop` pixels and the middle `size` x `size` is taken;
+    values in 0..1 are then normalised by `mean` and `std` (one number a channel).
+    """
+
+    size: int
+    channels: int = 3
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    crop: float = 1.0
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
+        """What `dataclasses.asdict` made of it, after a round through JSON."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+@dataclass
+class Batch:
+    """Pictures `BCHW`, their truths, and the items' ids, in the same order."""
+
+    images: Tensor
+    truths: Any
+    ids: list[str]
+
+
+@dataclass
+class Step:
+    """What a task makes of a batch: the loss to descend (mean over the batch), its named parts
+    (0-dimensional tensors), and the network's outputs for the meter."""
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+    outputs: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The metric a task is judged by."""
+
+    name: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A headline's value on a split, with its 95 % interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    higher_is_better: bool
+    split: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.4f} [{self.low:.4f}, {self.high:.4f}] on {self.split}"
+
+    def better_than(self, other: Score | None) -> bool:
+        """Strictly better than `other` (anything is better than nothing)."""
+        if other is None:
+            return True
+        return self.value > other.value if self.higher_is_better else self.value < other.value
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluator found: the headline, every metric, one row a class, and one row an
+    example (`id`, `truth`, `predicted`, `probability`, `loss`) in the data's order."""
+
+    headline: Score
+    metrics: dict[str, float]
+    count: int
+    per_class: list[dict[str, Any]]
+    confusion: list[list[int]] = field(default_factory=list)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    issues: tuple[Issue, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one picture: `predictions` best first, or why there are none."""
+
+    path: str
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        if self.error is not None:
+            return {"path": self.path, "error": self.error}
+        return {"path": self.path, "predictions": self.predictions}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option's value and why it has it. `automatic` is False where the user gave it."""
+
+    option: str
+    value: Any
+    reason: str
+    automatic: bool = True

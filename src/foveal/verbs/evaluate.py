@@ -1,0 +1,101 @@
+"""foveal evaluate: how good is this model on that data?"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from .. import device as devices
+from .. import evaluation
+from ..data.batches import Batches
+from ..data.views import evaluation_view
+from ..errors import DataError, OptionError
+from ..model import Model
+from ..options import ReadOptions, make
+from ..readers import read
+from ..data.examine import examine
+from ..run import Run
+from ..values import PARTS, Dataset, Evaluation, Issue
+
+
+def evaluate(
+    model: str | Path | Model,
+    data: str | Path | None = None,
+    *,
+    split: str | None = None,
+    device: str | None = None,
+    batch: int = 64,
+    **options: Any,
+) -> Evaluation:
+    """Judge a model on a labelled data set.
+
+    Args:
+        model: a .safetensors file of ours, a run folder (its best model), or a Model.
+        data: a data set; when not given, the run's own, split and all.
+        split: `train`, `val` or `test`; when not given, `test` where there is one, then `val`,
+            or everything where the data has no splits.
+        options: see `foveal.options.ReadOptions`.
+
+    Raises:
+        FovealError: model or data cannot be used, or no picture has a class that the model knows.
+    """
+    read_options = make(ReadOptions, options)
+    where, _ = devices.choose(device)
+    if split is not None and split not in PARTS:
+        raise OptionError(f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these.")
+    loaded = model if isinstance(model, Model) else Model.load(str(model))
+    if data is None:
+        dataset = _own_data(model)
+    else:
+        dataset = examine(read(str(data), read_options))
+    part, items = _part(dataset, split)
+    known = [item for item in items if item.truth in loaded.task.labels]
+    if not known:
+        raise DataError(
+            f"None of the {len(items)} pictures has a class that the model knows "
+            f"(theirs: {', '.join(dataset.labels[:8])}).",
+            f"The model's classes: {', '.join(loaded.task.labels[:20])}.",
+            "Evaluate on data with the same class names, or train on this data.",
+        )
+    loaded.network.to(where)
+    batches = Batches(
+        dataset.root, known, loaded.task, evaluation_view(loaded.preprocessing), loaded.preprocessing, batch
+    )
+    judged = evaluation.evaluate(loaded.network, loaded.task, batches, part, where)
+    if len(known) < len(items):
+        strange = sorted({item.truth for item in items} - set(loaded.task.labels))
+        says = f"{len(items) - len(known)} pictures left out: the model has no class {', '.join(strange)}"
+        ids = tuple(item.id for item in items if item.truth not in loaded.task.labels)
+        judged = dataclasses.replace(judged, issues=(Issue("unknown-class", "warning", says, ids),))
+    return judged
+
+
+def _own_data(model: str | Path | Model) -> Dataset:
+    """The data of the run that the model lies in."""
+    path = None if isinstance(model, Model) else Path(model)
+    folder = path if path is not None and path.is_dir() else path.parent if path is not None else None
+    if folder is None or not (folder / "data.json").exists():
+        raise DataError(
+            "No data was given, and the model does not lie in a run folder that knows its own.",
+            "A data set, or a run folder as the model.",
+            "foveal evaluate MODEL DATA",
+        )
+    return Run.open(str(folder)).dataset
+
+
+def _part(dataset: Dataset, split: str | None) -> tuple[str, tuple[Any, ...]]:
+    """The split to judge on and its items."""
+    there = [part for part in PARTS if dataset.part(part)]
+    if split is not None:
+        if split not in there:
+            raise DataError(
+                f"The data has no {split} split.",
+                f"It has {', '.join(there) if there else 'no splits'}.",
+                "Choose one of these with --split, or leave --split out.",
+            )
+        return split, dataset.part(split)
+    for part in ("test", "val"):
+        if part in there:
+            return part, dataset.part(part)
+    return "all", dataset.items

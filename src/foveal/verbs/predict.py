@@ -1,0 +1,190 @@
+"""What a model sees in pictures, and in folders of pictures."""
+
+from __future__ import annotations
+
+import csv as tables
+import glob
+import html
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError, OptionError
+from ..storage import write_whole
+from ..values import Prediction
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+ROWS_SHOWN = 200  # in a notebook
+COLUMNS = ("path", "rank", "label", "probability", "error")
+
+
+class Predictions(list[Prediction]):
+    """Predictions in the pictures' order; a notebook shows them as a table."""
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One object a picture: `path` and `predictions`, or `path` and `error`."""
+        return [prediction.to_json() for prediction in self]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One row a picture and label, most probable first; one with `error` where there is none."""
+        for found in self:
+            if found.error is not None:
+                yield {"path": found.path, "error": found.error}
+            for rank, guess in enumerate(found.predictions, 1):
+                yield {"path": found.path, "rank": rank, **guess}
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write `rows` as a CSV file in UTF-8.
+
+        Raises:
+            DiskError: the file cannot be written.
+        """
+        text = io.StringIO()
+        writer = tables.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows())
+        write_whole(path, text.getvalue().encode("utf-8", errors="backslashreplace"))
+
+    def _repr_html_(self) -> str:
+        lines = []
+        for number, row in enumerate(self.rows()):
+            if number == ROWS_SHOWN:
+                lines.append(f"<tr><td colspan=4>... {len(self)} pictures in all</td></tr>")
+                break
+            probability = f"{row['probability']:.4f}" if "probability" in row else ""
+            shown = (
+                row["path"] if row.get("rank", 1) == 1 else "",
+                row.get("label", ""),
+                probability,
+                row.get("error", ""),
+            )
+            lines.append("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in shown) + "</tr>")
+        head = "<tr><th>picture</th><th>label</th><th>probability</th><th></th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def predict(
+    model: Model | str | os.PathLike[str],
+    pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    top: int = 5,
+    batch: int | None = None,
+    device: str | None = None,
+    csv: str | os.PathLike[str] | None = None,
+) -> Predictions:
+    """What the model says of pictures: for each the `top` labels, most probable first.
+
+    Args:
+        model: a model, a model's file, or a run's folder (its best model).
+        pictures: files, and folders that are looked through with all their subfolders, in the
+            order of their names.
+        batch: pictures computed together.
+        csv: also write the rows to this file.
+
+    A picture that cannot be read is in the list, with its reason as `error`.
+
+    Raises:
+        DataError: a path that does not exist, or a folder without pictures.
+        ModelError: the model's file is damaged, foreign or newer than this Foveal.
+    """
+    for name, value in (("--top", top), ("--batch", batch)):
+        if value is not None and value < 1:
+            raise OptionError(
+                f"{name} was given as {value!r}.",
+                f"{name} takes a whole number from 1.",
+                "Give another value.",
+            )
+    found = find_pictures([pictures] if isinstance(pictures, str | os.PathLike) else pictures)
+    network = _loaded(model, device)
+    more = {} if batch is None else {"batch": batch}
+    said = network.predict(found, **more)
+    results = Predictions(replace(one, predictions=one.predictions[:top]) for one in said)
+    if csv is not None:
+        results.to_csv(csv)
+    return results
+
+
+def _loaded(model: Model | str | os.PathLike[str], device: str | None) -> Model:
+    from .. import device as devices
+    from ..model import Model as Kind
+
+    if not isinstance(model, Kind):
+        return Kind.load(model, devices.choose(device)[0])
+    if device is not None:
+        model.network.to(devices.choose(device)[0])
+    return model
+
+
+def find_pictures(given: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """The files given, and the picture files in the folders given, each once and in stable order.
+
+    Hidden files are passed over. A pattern (`*.jpg`) that the shell left as it is, is expanded.
+
+    Raises:
+        DataError: nothing was given, a path does not exist, or nothing was found.
+    """
+    found: dict[str, None] = {}
+    names = [os.fspath(name) for name in given]
+    if not names:
+        raise DataError(
+            "No picture was given.",
+            "Files, and folders of pictures.",
+            "foveal predict MODEL picture.jpg folder",
+        )
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            inside = list(_walk(path))
+            if not inside:
+                raise DataError(
+                    f"No picture was found in {name}.",
+                    f"A folder that holds, at any depth, files ending in {', '.join(sorted(_suffixes()))}.",
+                    "Give another folder, or name the files: those are read whatever they are called.",
+                )
+            found.update(dict.fromkeys(inside))
+        elif path.exists():
+            found[name] = None
+        elif any(char in name for char in "*?[") and (matched := sorted(glob.glob(name, recursive=True))):
+            found.update(dict.fromkeys(find_pictures(matched)))
+        else:
+            raise DataError(
+                f"There is no picture and no folder at {name}.",
+                "Paths of files or folders that exist.",
+                f"See what is there, for instance in {path.parent.resolve()}.",
+            )
+    return list(found)
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    suffixes = _suffixes()
+    for place, folders, files in os.walk(folder, onerror=_unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield os.path.join(place, name)
+
+
+def _unreadable(error: OSError) -> None:
+    raise DataError(
+        f"The folder {error.filename} cannot be read: {error.strerror}.",
+        "Folders that you may read.",
+        "Change its permissions, or name the other folders themselves.",
+    )
+
+
+def _suffixes() -> frozenset[str]:
+    """How the names of files end that hold pictures of pixels."""
+    from PIL import Image
+
+    from ..data.decoding import FORMATS
+
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
+
+
+def _html(cell: object) -> str:
+    return html.escape(str(cell).encode("utf-8", errors="backslashreplace").decode())

@@ -1,0 +1,153 @@
+"""foveal runs: what has been trained here."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path, PurePath
+from typing import Any
+
+from ..errors import FovealError, RunError
+from ..events import Epoch, latest
+from ..run import Run, is_run
+from ..values import Score
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run in short. `seconds` of training over all attempts; `started` is UTC; `bytes` on the disk."""
+
+    name: str
+    status: str
+    data: str = ""
+    network: str = ""
+    headline: Score | None = None
+    seconds: float | None = None
+    epochs: int = 0
+    bytes: int = 0
+    started: str = ""
+    path: str = ""
+    says: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class RunList:
+    """The runs of a folder, newest first."""
+
+    runs_dir: str
+    rows: tuple[RunRow, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[RunRow]:
+        return iter(self.rows)
+
+    def __getitem__(self, place: int) -> RunRow:
+        return self.rows[place]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [row.to_json() for row in self.rows]
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p>No runs in {escape(self.runs_dir)} yet.</p>"
+        names = ("name", "status", "data", "network", "headline", "minutes", "epochs", "MB", "started")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        body = "".join(_html(row) for row in self.rows)
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def runs(runs_dir: str | os.PathLike[str] = "runs") -> RunList:
+    """What has been trained here, newest first; a damaged run is listed as such.
+
+    Args:
+        runs_dir: where run folders are; one that does not exist holds none.
+
+    Raises:
+        RunError: `runs_dir` is a file, or may not be read.
+    """
+    home = Path(runs_dir)
+    if not home.exists():
+        return RunList(str(runs_dir), ())
+    try:
+        folders = [folder for folder in home.iterdir() if is_run(folder)]
+    except OSError as error:
+        raise RunError(
+            f"The runs in {runs_dir} cannot be listed: {error.strerror or error}.",
+            "A folder that you may read.",
+            "Give the folder that holds the run folders: foveal runs --runs-dir FOLDER",
+        ) from error
+    rows = sorted((_row(folder) for folder in folders), key=lambda pair: pair[0], reverse=True)
+    return RunList(str(runs_dir), tuple(row for _, row in rows))
+
+
+def _row(folder: Path) -> tuple[tuple[float, str], RunRow]:
+    """A run's row, and by what it is sorted."""
+    run = Run(folder)
+    base = RunRow(name=folder.name, status="damaged", path=str(folder), bytes=_size(folder))
+    began = folder.stat().st_mtime
+    try:
+        history = run.history()
+        if history:
+            began = history[0].at or began
+        elif (folder / "events.jsonl").exists() and (folder / "events.jsonl").stat().st_size:
+            return (began, folder.name), dataclasses.replace(base, says="no line of events.jsonl can be read")
+        counted = latest(history)
+        epochs = [event for event in counted if isinstance(event, Epoch)]
+        options = run.options if (folder / "options.json").exists() else {}
+        row = dataclasses.replace(
+            base,
+            status=run.status_of(history),
+            data=PurePath(run.data_root).name,
+            network=_network(options),
+            headline=run.headline_of(counted),
+            seconds=epochs[-1].seconds if epochs else None,
+            epochs=max((event.epoch for event in epochs), default=0),
+            started=datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+    except (FovealError, OSError, ValueError, OverflowError) as error:
+        row = dataclasses.replace(base, says=error.came if isinstance(error, FovealError) else str(error))
+    return (began, folder.name), row
+
+
+def _network(options: dict[str, Any]) -> str:
+    """The network's name, as the plan or else as the user gave it."""
+    for place in ("architecture", "train"):
+        part = options.get(place)
+        if isinstance(part, dict) and (part.get("name") or part.get("network")):
+            return str(part.get("name") or part["network"])
+    return ""
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files in a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for file in folder.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() and not file.is_symlink() else 0
+        except OSError:
+            continue
+    return total
+
+
+def _html(row: RunRow) -> str:
+    cells = (
+        row.name,
+        row.status + (f": {row.says}" if row.says else ""),
+        row.data,
+        row.network,
+        str(row.headline or ""),
+        "" if row.seconds is None else f"{row.seconds / 60:.1f}",
+        str(row.epochs),
+        f"{row.bytes / 1e6:.1f}",
+        row.started,
+    )
+    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"

@@ -1,0 +1,40 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A shared machine may be slow; the same examples every time, so that a failure is found again.
+settings.register_profile(
+    "foveal", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("foveal")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Callable[[str], Path]:
+    """`test_data("flowers5_small")`: a folder of real pictures, or the test is skipped."""
+
+    def find(name: str) -> Path:
+        home = os.environ.get("FOVEAL_TEST_DATA")
+        if not home:
+            pytest.skip("FOVEAL_TEST_DATA is not set: the folder of real pictures to test with")
+        folder = Path(home) / name
+        if not folder.exists():
+            pytest.skip(f"FOVEAL_TEST_DATA has no {name}")
+        return folder
+
+    return find
