@@ -17,6 +17,11 @@ settings.load_profile("foveal")
 
 ROOT = Path(__file__).parents[1]
 
+# Tests start processes in other folders: what `PYTHONPATH=src pytest` means must hold there too.
+if "PYTHONPATH" in os.environ:
+    places = os.environ["PYTHONPATH"].split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(place).absolute()) for place in places if place)
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

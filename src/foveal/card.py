@@ -13,14 +13,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from .errors import ModelError, nearest
 from .storage import from_json, strict
-from .values import Preprocessing
+from .values import Preprocessing, Score
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,16 +55,15 @@ def _now() -> str:
 class Card:
     """What a model is, as plain values; everything needed to make it again but the tensors.
 
-    `task` is `task.card()`; `architecture` holds `name`, `outputs`, `channels` and `size`; `scores`
-    are rows as `values.Score` has them; `data` says what it was trained on (`fingerprint`, `reader`,
-    `count`, ...); `origin` where the starting weights come from (`name`, `source`, `licence`), or
-    None. `created` is UTC.
+    `task` is `task.card()`; `architecture` holds `name`, `outputs`, `channels` and `size`; `data`
+    says what it was trained on (`fingerprint`, `reader`, `count`, ...); `origin` where the starting
+    weights come from (`name`, `source`, `licence`), or None. `created` is UTC.
     """
 
     task: Mapping[str, Any]
     architecture: Mapping[str, Any]
     preprocessing: Preprocessing
-    scores: Sequence[Mapping[str, Any]] = ()
+    scores: tuple[Score, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=versions)
@@ -88,7 +87,7 @@ class Card:
             **{
                 **{k: v for k, v in data.items() if k in known},
                 "preprocessing": Preprocessing(**way),
-                "scores": [dict(score) for score in data["scores"]],
+                "scores": tuple(Score(**score) for score in data["scores"]),
             }
         )
 
@@ -181,7 +180,9 @@ def read_header(stream: BinaryIO, file: Path) -> tuple[Card, str, str]:
     text, digest = about["foveal"], str(about.get("sha256"))
     try:
         data = from_json(text)
-        if isinstance(data["format"], int) and data["format"] > FORMAT:
+        if type(data["format"]) is not int or data["format"] < 1:
+            raise ValueError(f"format {data['format']!r}")
+        if data["format"] > FORMAT:
             raise ModelError(
                 f"{file} was saved by a newer Foveal (model format {data['format']}).",
                 f"Model formats up to {FORMAT}, which this Foveal knows.",

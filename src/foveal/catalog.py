@@ -35,7 +35,9 @@ def _table(kind: str) -> dict[str, str]:
 def _declared(file: Path) -> tuple[str, ...]:
     """The literal `NAMES` of a family file, or nothing."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "NAMES" for t in node.targets):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "NAMES" for t in node.targets
+        ):
             return tuple(ast.literal_eval(node.value))
     return ()
 

@@ -92,6 +92,8 @@ class Weights(Protocol):
     name: str
     source: str
     licence: str
+    labels: tuple[str, ...]
+    """The head's classes in its order; empty where they are not known."""
     preprocessing: Preprocessing
 
     def state(self) -> Mapping[str, Tensor]:

@@ -28,7 +28,9 @@ def evaluate(
             batch = batches.to(raw, device, channels_last)
             while True:
                 try:
-                    made = [(_forward(network, task, b, device, precision), b) for b in task.split(batch, pieces)]
+                    made = [
+                        (_forward(network, task, b, device, precision), b) for b in task.split(batch, pieces)
+                    ]
                     break
                 except RuntimeError as error:
                     if not is_out_of_memory(error) or pieces >= len(batch.ids):
@@ -50,7 +52,9 @@ def _forward(network: nn.Module, task: Task, batch: Batch, device: str, precisio
 def is_channels_last(network: nn.Module) -> bool:
     """Whether the network's kernels lie channels last, and so its pictures should."""
     return any(
-        p.dim() == 4 and p.shape[1] > 1 and p.is_contiguous(memory_format=torch.channels_last)
+        p.dim() == 4
+        and p.shape[1] > 1
+        and p.is_contiguous(memory_format=torch.channels_last)
         and not p.is_contiguous()
         for p in network.parameters()
     )

@@ -23,7 +23,9 @@ SPOKEN_SECONDS = 0.25
 """Steps are reported at most this often (each of the first 50 is): reading a loss waits for the GPU."""
 
 
-def fit(state: State, task: Task, train: Batches, check: Batches, options: FitOptions) -> Iterator[events.Event]:
+def fit(
+    state: State, task: Task, train: Batches, check: Batches, options: FitOptions
+) -> Iterator[events.Event]:
     """Train `state.network` through the stages of `options`; an event after every step.
 
     The consumer owns the files: at any event it may keep `state.capture()`, and a new loop that
@@ -168,10 +170,12 @@ def rewind(state: State) -> events.Event:
 def conclude(state: State) -> events.Epoch:
     """Note an epoch's results in the state and say them; afterwards the next epoch's first batch is due."""
     assert state.evaluation is not None
-    headline = state.evaluation.headline
-    best = headline.better_than(state.best)
+    headline, loss = state.evaluation.headline, state.evaluation.metrics.get("loss", math.inf)
+    # few validation pictures give many ties; the smaller loss decides them
+    tied = state.best is not None and headline.value == state.best.value
+    best = loss < state.best_loss if tied else headline.better_than(state.best)
     if best:
-        state.best = headline
+        state.best, state.best_loss = headline, loss
     state.since_best = 0 if best else state.since_best + 1
     state.epoch += 1
     event = events.Epoch(
@@ -266,7 +270,9 @@ class Voice:
         s = self.state
         self.images += images
         passed = s.seconds - self.since
-        if not (last or s.step <= 50 or passed >= SPOKEN_SECONDS or s.options.device == "cpu" and self._broken()):
+        if not (
+            last or s.step <= 50 or passed >= SPOKEN_SECONDS or (s.options.device == "cpu" and self._broken())
+        ):
             return None
         total, count = float(s.loss_sum), s.loss_count
         before, counted = self.heard if self.heard[1] < count else (0.0, 0)

@@ -13,6 +13,7 @@ from typing import Any
 from .errors import DiskError, RunError, writing
 from .storage import read_json, sweep, to_json, write_whole
 
+_LOCK = ".lock"
 _LOCK_SECONDS = 1.0
 """How long to ask for the lock: a reader that looks whether a run is alive holds it for a moment."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=\.|$)", re.IGNORECASE)
@@ -91,12 +92,17 @@ def held(folder: Path) -> Iterator[None]:
         sweep(folder)
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        try:
+            owner.unlink(missing_ok=True)
+        except OSError:
+            pass  # Windows, while somebody reads it; without the lock it says nothing
         lock.release()
 
 
 def is_held(folder: Path) -> bool:
     """Whether a living process holds `folder` now."""
+    if not (folder / _LOCK).exists():  # looking must not make it
+        return False
     from filelock import Timeout
 
     lock = _lock(folder)
@@ -113,7 +119,7 @@ def is_held(folder: Path) -> bool:
 def _lock(folder: Path) -> Any:
     from filelock import FileLock
 
-    return FileLock(folder / ".lock", thread_local=False, poll_interval=0.02)
+    return FileLock(folder / _LOCK, thread_local=False, poll_interval=0.02)
 
 
 def _host() -> str:

@@ -7,12 +7,15 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .errors import RunError, writing
 from .events import KINDS, Epoch, Event, Step, from_json, latest
 from .storage import from_json as parse
 from .storage import to_json
+
+_TYPES: dict[str, Any] = {"int": int, "float": int | float, "str": str, "bool": bool}
+"""What a field's value must be, by its annotation; others are not looked at."""
 
 
 class Journal:
@@ -90,12 +93,15 @@ def _parsed(line: bytes) -> Event | None:
     """An event from its line, or None; numbers that were not finite come back as NaN."""
     try:
         data = parse(line)
-        kind = KINDS[data["event"]]
-        for place in (f.name for f in dataclasses.fields(kind)):
-            if isinstance(data.get(place), dict):  # metrics, headline
-                data[place] = {k: math.nan if v is None else v for k, v in data[place].items()}
-        lost = [f.name for f in dataclasses.fields(kind) if f.type == "float" and data.get(f.name, 0) is None]
-        return from_json({**data, **dict.fromkeys(lost, math.nan)})
+        for field in dataclasses.fields(KINDS[data["event"]]):
+            value = data.get(field.name)
+            if isinstance(value, dict):  # metrics, headline
+                data[field.name] = {k: math.nan if v is None else v for k, v in value.items()}
+            elif value is None and field.name in data and field.type == "float":
+                data[field.name] = math.nan
+            elif field.name in data and not isinstance(value, _TYPES.get(str(field.type), object)):
+                return None
+        return from_json(data)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

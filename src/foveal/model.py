@@ -207,4 +207,3 @@ def _name(source: Picture) -> str:
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     return str(getattr(source, "filename", ""))
-

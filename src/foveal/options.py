@@ -187,11 +187,13 @@ def make(kind: type[T], values: Mapping[str, Any]) -> T:
         if not name:
             said = str(first["msg"]).removeprefix("Value error, ")
             raise OptionError(
-                f"These options do not go together: {said}.", "See each one's meaning with --help.", "Leave one out."
+                f"These options do not go together: {said}.",
+                "See each one's meaning with --help.",
+                "Leave one out.",
             ) from None
         raise OptionError(
             f"{flag(name)} was given as {first['input']!r}.",
-            f"{flag(name)}: {meaning(kind, name)} {str(first['msg'])}.",
+            f"{flag(name)}: {meaning(kind, name)} {first['msg']!s}.",
             f"Give another value, or leave {flag(name)} out.",
         ) from None
 

@@ -18,14 +18,13 @@ from .events import Epoch, Event, Started, Stopped, latest
 from .folders import claim, claim_next, held, is_held, safe_stem
 from .journal import Journal
 from .storage import damaged, from_json, load_state, read_json, save_state, to_json, write_json, write_whole
-from .values import Choice, Dataset, Evaluation, Item, Score
+from .values import Choice, Dataset, Item, Score
 
 if TYPE_CHECKING:
     from .model import Model
 
 OPTIONS, DATA, MACHINE, EVENTS = "options.json", "data.json", "machine.json", "events.jsonl"
-RESULT, EVALUATION = "result.json", "evaluation.json"
-LAST, RESUME = "last.safetensors", "resume.pt"
+LAST, RESUME, RESULT = "last.safetensors", "resume.pt", "result.json"
 Place = str | os.PathLike[str]
 Which = Literal["best", "last"]
 _MODELS = {"best": BEST, "last": LAST}
@@ -36,16 +35,16 @@ _ITEMS = b',"items":['
 class Run:
     """One run's folder. Files are written whole; `events.jsonl` is only ever appended to."""
 
-    def __init__(self, path: Place) -> None:
-        self.path = Path(path)
-        self.journal = Journal(self.path / EVENTS)
+    def __init__(self, folder: Place) -> None:
+        self.folder = Path(folder)
+        self.journal = Journal(self.folder / EVENTS)
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        return f"Run({str(self.folder)!r})"
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.folder.name
 
     # --- the folder ---
 
@@ -95,7 +94,7 @@ class Run:
         Raises:
             RunError: another process, whose number is told, holds it.
         """
-        with held(self.path):
+        with held(self.folder):
             try:
                 yield
             finally:
@@ -106,7 +105,7 @@ class Run:
     def write_options(self, options: Mapping[str, Any], choices: Sequence[Choice]) -> None:
         """Keep every option, filled in, and why the open ones became what they are."""
         rows = [dataclasses.asdict(choice) for choice in choices]
-        write_json(self.path / OPTIONS, {"format": 1, "options": options, "choices": rows})
+        write_json(self.folder / OPTIONS, {"format": 1, "options": options, "choices": rows})
 
     @property
     def options(self) -> dict[str, Any]:
@@ -117,12 +116,12 @@ class Run:
         try:
             return [Choice(**row) for row in self._part(OPTIONS, "choices", list)]
         except TypeError as error:
-            raise damaged(self.path / OPTIONS, str(error)) from None
+            raise damaged(self.folder / OPTIONS, str(error)) from None
 
     def _part(self, file: str, key: str, kind: type) -> Any:
-        value = read_json(self.path / file).get(key)
+        value = read_json(self.folder / file).get(key)
         if not isinstance(value, kind):
-            raise damaged(self.path / file, f"it has no {key!r}")
+            raise damaged(self.folder / file, f"it has no {key!r}")
         return value
 
     def write_dataset(self, dataset: Dataset) -> None:
@@ -132,29 +131,29 @@ class Run:
         head["facts"] = dataclasses.asdict(dataset.facts) if dataset.facts else None
         rows = ",\n".join(to_json([getattr(item, f) for f in _ITEM_FIELDS]) for item in dataset.items)
         text = to_json({"format": 1, "fields": _ITEM_FIELDS, **head})
-        write_whole(self.path / DATA, text[:-1].encode() + _ITEMS + f"\n{rows}\n]}}\n".encode())
+        write_whole(self.folder / DATA, text[:-1].encode() + _ITEMS + f"\n{rows}\n]}}\n".encode())
 
     @property
     def dataset(self) -> Dataset:
-        data = read_json(self.path / DATA)
+        data = read_json(self.folder / DATA)
         try:
             known = {k: v for k, v in data.items() if k not in ("format", "fields")}
             known["items"] = [dict(zip(data["fields"], row, strict=True)) for row in data["items"]]
             return Dataset.from_json(known)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise damaged(self.path / DATA, f"{type(error).__name__}: {error}") from None
+            raise damaged(self.folder / DATA, f"{type(error).__name__}: {error}") from None
 
     @property
     def data_root(self) -> str:
         """Where the data lies, from the first line of `data.json` alone; empty where that is not there."""
         try:
-            with (self.path / DATA).open("rb") as stream:
+            with (self.folder / DATA).open("rb") as stream:
                 head = stream.readline().rstrip().removesuffix(_ITEMS)
             return str(from_json(head + b"}")["root"])
         except FileNotFoundError:
             return ""
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise damaged(self.path / DATA, f"{type(error).__name__}: {error}") from None
+            raise damaged(self.folder / DATA, f"{type(error).__name__}: {error}") from None
 
     def write_machine(
         self, *, device: str, seed: int, command: Sequence[str] | None = None, **more: Any
@@ -163,14 +162,14 @@ class Run:
         import torch
 
         earlier = []
-        if (self.path / MACHINE).exists():
+        if (self.folder / MACHINE).exists():
             try:
                 former = self.machine
                 earlier = [*former.pop("earlier", []), former]
             except RunError:
                 pass  # damaged: what is known now matters more
         write_json(
-            self.path / MACHINE,
+            self.folder / MACHINE,
             {
                 "versions": versions(),
                 "device": device,
@@ -186,7 +185,7 @@ class Run:
 
     @property
     def machine(self) -> dict[str, Any]:
-        return read_json(self.path / MACHINE)
+        return read_json(self.folder / MACHINE)
 
     # --- what happened ---
 
@@ -206,20 +205,14 @@ class Run:
         """The events that count: what a later attempt did again is there once (`events.latest`)."""
         return latest(self.history())
 
-    def attempts(self) -> int:
-        """How often the run was started or resumed; events count them from 1."""
-        return sum(isinstance(event, Started) for event in self.history())
-
-    def write_result(self, result: Mapping[str, Any], evaluation: Evaluation | None) -> None:
-        """Keep what training came to, and the test split's evaluation; then the run is finished."""
-        if evaluation is not None:
-            write_whole(self.path / EVALUATION, to_json(evaluation.to_json()).encode())
-        write_json(self.path / RESULT, result)
+    def attempts(self) -> list[Started]:
+        """The starts of the run, first to last."""
+        return [event for event in self.history() if isinstance(event, Started)]
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """What `write_result` was given, or None where the run is not finished."""
-        return read_json(self.path / RESULT) if (self.path / RESULT).exists() else None
+        """What training came to, from `result.json`, the last file written; None before."""
+        return read_json(self.folder / RESULT) if (self.folder / RESULT).exists() else None
 
     @property
     def status(self) -> str:
@@ -230,13 +223,13 @@ class Run:
         """The status, where the history was read already."""
         marks = [e for e in history if isinstance(e, Started | Stopped)]
         why = marks[-1].why if marks and isinstance(marks[-1], Stopped) else ""
-        if not (self.path / RESULT).exists() and is_held(self.path):
+        if not (self.folder / RESULT).exists() and is_held(self.folder):
             return "running"
-        if (self.path / RESULT).exists():  # asked again: it may have been finishing just now
+        if (self.folder / RESULT).exists():  # asked again: it may have been finishing just now
             return "diverged" if why == "diverged" else "finished"
         if why in ("interrupted", "diverged"):
             return why
-        return "died" if marks or (self.path / OPTIONS).exists() else "created"
+        return "died" if marks or (self.folder / OPTIONS).exists() else "created"
 
     @property
     def headline(self) -> Score | None:
@@ -252,8 +245,9 @@ class Run:
         for row in rows:
             try:
                 score = Score(**row)
-            except TypeError as error:
-                raise damaged(self.path, f"a headline cannot be read ({error})") from None
+                float(score.value + score.low + score.high)
+            except (TypeError, ValueError) as error:
+                raise damaged(self.folder, f"a headline cannot be read ({error})") from None
             best = score if score.better_than(best) else best
         return best
 
@@ -261,7 +255,7 @@ class Run:
 
     def save_model(self, model: Model, which: Which) -> None:
         """Write the best or the last model; the former one stays until the new one is whole."""
-        model.save(self.path / _MODELS[which])
+        model.save(self.folder / _MODELS[which])
 
     def model(self, which: Which = "best", device: str = "cpu") -> Model:
         """The run's best or last model.
@@ -271,12 +265,12 @@ class Run:
         """
         from .model import Model
 
-        return Model.load(self.path / LAST if which == "last" else self.path, device)
+        return Model.load(self.folder / LAST if which == "last" else self.folder, device)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write the resume state, after the events before it are safe on the disk."""
         self.journal.sync()
-        save_state(self.path / RESUME, state)
+        save_state(self.folder / RESUME, state)
 
     def load_state(self) -> tuple[dict[str, Any], str | None]:
         """The newest whole resume state, and a notice where that is not the newest one.
@@ -284,12 +278,12 @@ class Run:
         Raises:
             RunError: there is none.
         """
-        return load_state(self.path / RESUME)
+        return load_state(self.folder / RESUME)
 
     @property
     def pictures(self) -> Path:
         """The folder for pictures, made when first asked for."""
-        folder = self.path / "pictures"
+        folder = self.folder / "pictures"
         with writing(folder):
             folder.mkdir(exist_ok=True)
         return folder
@@ -323,7 +317,12 @@ def _hardware(device: str) -> dict[str, Any]:
         processor = told[1] if told else processor
     except OSError:
         pass  # only Linux has it
-    found = {"platform": platform.platform(), "processor": processor, "cores": os.cpu_count()}
+    found = {
+        "platform": platform.platform(),
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "torch_build": torch.__version__,
+    }
     if device.startswith("cuda"):
         found["gpu"] = torch.cuda.get_device_name(torch.device(device))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from .values import Evaluation, Score
 FORMAT = 1
 _PLAIN = (
     "stage", "stage_step", "stage_began", "epoch", "batch", "step", "seconds", "loss_count",
-    "since_best", "rate_scale", "setbacks", "pieces",
+    "since_best", "best_loss", "rate_scale", "setbacks", "pieces",
 )  # fmt: skip
 
 
@@ -43,6 +44,7 @@ class State:
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     loss_count: int = 0
     best: Score | None = None
+    best_loss: float = math.inf
     since_best: int = 0
     rate_scale: float = 1.0
     setbacks: int = 0
@@ -138,5 +140,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_copied(v) for v in value)
     return value
-
-

@@ -236,13 +236,14 @@ def _payload(path: Path) -> memoryview:
         raise _DamagedError(f"cannot be opened ({error.strerror or error})") from None
     line, found, _ = bytes(content[:200]).partition(b"\n")
     words = line.split(b" ")
-    if not found or len(words) != 4 or words[0] != _MAGIC or not (words[1].isdigit() and words[3].isdigit()):
+    numbers = [int(word) for word in words[1::2] if word.isdigit()]
+    if not found or len(words) != 4 or words[0] != _MAGIC or len(numbers) != 2 or numbers[0] < 1:
         raise _DamagedError("is no state that Foveal wrote")
-    if int(words[1]) > STATE_FORMAT:
-        raise _DamagedError(f"was written by a newer Foveal (format {int(words[1])})")
+    if numbers[0] > STATE_FORMAT:
+        raise _DamagedError(f"was written by a newer Foveal (format {numbers[0]})")
     payload = content[len(line) + 1 :]
-    if len(payload) != int(words[3]):
-        raise _DamagedError(f"has {len(payload)} of {int(words[3])} bytes")
+    if len(payload) != numbers[1]:
+        raise _DamagedError(f"has {len(payload)} of {numbers[1]} bytes")
     if hashlib.sha256(payload).hexdigest().encode() != words[2]:
         raise _DamagedError("does not match its digest")
     return payload

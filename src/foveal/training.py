@@ -70,7 +70,9 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
     with run.lock():
         done = Trained.read(run)
         if done is not None:
-            screen(events.Noticed(what="finished", says=f"{path} was finished already; nothing is left to train"))
+            screen(
+                events.Noticed(what="finished", says=f"{path} was finished already; nothing is left to train")
+            )
             return done
         kept, dataset = run.options, run.dataset
         _verify(dataset, path)
@@ -265,7 +267,9 @@ class Job:
         self._save_state()
         self.run.save_model(self._model(self.state.evaluation), "last")
         how = f"foveal train --resume {self.run.folder}"
-        self._tell(events.Stopped(step=self.state.step, why="interrupted", says=f"all is saved; go on with: {how}"))
+        self._tell(
+            events.Stopped(step=self.state.step, why="interrupted", says=f"all is saved; go on with: {how}")
+        )
 
     def _model(self, judged: Evaluation | None) -> Model:
         """The network as it is, with its card."""

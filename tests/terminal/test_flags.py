@@ -10,6 +10,7 @@ import pytest
 from foveal.options import ReadOptions, TrainOptions, flag, make, meaning
 from foveal.terminal import flags
 from foveal.terminal.app import build, main
+from foveal.verbs.inspect import InspectOptions
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -25,7 +26,7 @@ def bound(*words: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("verb", "kind"), [("train", TrainOptions), ("inspect", ReadOptions), ("evaluate", ReadOptions)]
+    ("verb", "kind"), [("train", TrainOptions), ("inspect", InspectOptions), ("evaluate", ReadOptions)]
 )
 def test_help_shows_every_option_with_its_meaning(
     verb: str, kind: type, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -174,12 +174,14 @@ def test_interrupting_saves_and_says_how_to_go_on(place: Path, number: signal.Si
         encoding="utf-8",
     ) as process:
         assert process.stderr is not None
+        before = []
         for line in process.stderr:
+            before.append(line)
             if line.startswith("epoch 2/"):
                 process.send_signal(number)
                 break
         document, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == 130, "".join([*before, said])
     assert f"foveal train --resume {out}" in said
     assert f"foveal train --resume {out}" in json.loads(document)["error"]["todo"]
     assert (place / out / "resume.pt").is_file()

@@ -94,7 +94,10 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         ends_with(KeyboardInterrupt("foveal train --resume runs/a-1"), monkeypatch, "train", "--json") == 130
     )
     said = capsys.readouterr()
-    assert said.err == "Interrupted.\n  foveal train --resume runs/a-1\n"
+    assert (
+        said.err
+        == "Interrupted.\n  Every file that had been written is whole.\n  foveal train --resume runs/a-1\n"
+    )
     assert "--resume runs/a-1" in json.loads(said.out)["error"]["todo"]
 
 

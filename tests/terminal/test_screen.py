@@ -66,10 +66,7 @@ def test_without_a_terminal_there_are_lines_and_no_bar() -> None:
     (network,) = [line for line in lines if "resnet9 " in line and "tiny" in line]
     assert network.split() == "network resnet9 the pictures are tiny and plentiful".split()
     (epoch,) = [line for line in lines if line.startswith("epoch")]
-    assert (
-        epoch.split()
-        == "epoch 1/4 head loss 0.7500 accuracy 0.9000 [0.8500, 0.9400] on val 12 s best".split()
-    )
+    assert epoch.split() == "epoch 1/4 head loss 0.7500 accuracy 0.9000 [0.8500, 0.9400] 12 s best".split()
     assert "warning: 7 pictures are cut off" in lines
     assert "    ... and 2 more" in lines
     assert "! out of memory: the batch is halved" in lines
@@ -82,6 +79,11 @@ def test_a_terminal_has_a_bar_with_loss_metric_rate_speed_and_time_left(
     monkeypatch.setattr("foveal.terminal.screen.REFRESH_SECONDS", -1.0)
     text = shown(*MESSAGES, force_terminal=True, width=width, color_system=None, legacy_windows=False)
     assert "examining" in text
+    if width == 80:
+        assert "epoch 1  loss 1.2500  rate 0.001  812 pictures/s  1 min 15 s left" in text
+    if width == 30:
+        assert "epoch 2  loss 0.5000" in text
+        assert "pictures/s" not in text.partition("Training")[2]
     if width == 200:
         assert "epoch 1  loss 1.2500  rate 0.001  812 pictures/s  1 min 15 s left" in text
         assert "epoch 2  loss 0.5000  accuracy 0.9000  rate 0.02  800 pictures/s  50 s left" in text

@@ -13,6 +13,7 @@ from foveal.terminal import show
 from foveal.terminal.console import result_console
 from foveal.values import Evaluation, Prediction, Score
 from foveal.verbs.predict import Predictions
+from foveal.verbs.runs import RunList, RunRow
 
 SCORE = Score("accuracy", 0.75, 0.5, 0.9, True, "test")
 EVIL = "\x1b[31m[red]花.jpg"
@@ -96,16 +97,17 @@ def test_training() -> None:
 
 def test_runs() -> None:
     assert "No runs here yet" in drawn(show.runs, [])
-    rows = [
-        {
-            "run": "runs/a-1",
-            "state": "finished",
-            "headline": {"name": "accuracy", "value": 0.75},
-            "seconds": 3.5,
-        }
+    score = Score("accuracy", 0.75, 0.5, 0.9, True, "val")
+    rows = (
+        RunRow(
+            "a-1", "finished", "a", "resnet9", score, 75.0, 3, 2_500_000, "2025-01-02T03:04:05Z", "runs/a-1"
+        ),
+        RunRow("b-1", "damaged", path="runs/b-1", says="no line can be read " + EVIL),
+    )
+    lines = drawn(show.runs, RunList("runs", rows).to_json()).splitlines()
+    assert lines[1].split() == [
+        *("runs/a-1", "finished", "a", "resnet9", "accuracy", "0.7500", "[0.5000,", "0.9000]", "on", "val"),
+        *("3", "1", "min", "15", "s", "2.5", "2025-01-02T03:04:05Z"),
     ]
-    lines = [line.split() for line in drawn(show.runs, rows).splitlines()]
-    assert lines == [
-        ["run", "state", "headline", "seconds"],
-        ["runs/a-1", "finished", "accuracy", "0.7500", "3.5000"],
-    ]
+    assert lines[2].split() == ["runs/b-1", "damaged", "0", "0.0"]
+    assert lines[3].startswith("runs/b-1: no line can be read")

@@ -47,11 +47,10 @@ class Bundled:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The 1,000 ImageNet classes, in the head's order."""
-        from timm.data.imagenet_info import ImageNetInfo
+        """The 1,000 ImageNet classes in the head's order, by torchvision's names (timm's has two cranes)."""
+        from torchvision.models import ResNet18_Weights
 
-        info = ImageNetInfo()
-        return tuple(info.index_to_description(n) for n in range(info.num_classes()))  # type: ignore[no-untyped-call]
+        return tuple(ResNet18_Weights.DEFAULT.meta["categories"])
 
     def state(self) -> Mapping[str, Tensor]:
         """The tensors by timm's names: both list the same layers in the same order.

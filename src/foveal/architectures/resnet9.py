@@ -19,7 +19,7 @@ def head(name: str) -> str:
 
 def weights(name: str, wanted: str | None) -> None:
     """None are published."""
-    return None
+    return
 
 
 class Unit(nn.Sequential):

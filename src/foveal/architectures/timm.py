@@ -61,13 +61,10 @@ class Published:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
+        from torchvision.models import ResNet18_Weights
 
-        subset = infer_imagenet_subset(_config(self.name).to_dict())
-        if subset is None:
-            return ()
-        info = ImageNetInfo(subset)
-        return tuple(info.index_to_description(n) for n in range(info.num_classes()))  # type: ignore[no-untyped-call]
+        names = tuple(ResNet18_Weights.DEFAULT.meta["categories"])
+        return names if _config(self.name).num_classes == len(names) else ()
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
-from ..errors import writing
+from ..errors import DiskError
+from ..storage import write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def home(option: str | None = None) -> Path:
@@ -20,21 +23,26 @@ def home(option: str | None = None) -> Path:
     return Path(chosen).expanduser().absolute()
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes `path`'s place in one step when the block ends well, and is gone when not.
+def keep(path: Path, data: bytes) -> None:
+    """Writes a file under the data home, whole or not at all.
 
     Raises:
         DiskError: no space, or no permission.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        write_whole(path, data)
+    except DiskError as error:
+        raise DiskError(
+            error.came,
+            "A folder for downloaded and built-in data that you may write.",
+            "Choose another place with --data-home or FOVEAL_DATA_HOME, or free some space.",
+        ) from error
+
+
+def keep_array(path: Path, array: NDArray[np.uint8]) -> None:
+    """Writes an array as .npy under the data home, as `keep` does."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    keep(path, buffer.getvalue())

@@ -78,18 +78,19 @@ def _look_at_all(dataset: Dataset, progress: Progress, data_home: str | None) ->
 
     results: list[Look | PictureError] = []
     threads = min(os.cpu_count() or 1, max(1, len(pieces)))
-    with ThreadPoolExecutor(threads, thread_name_prefix="foveal-examine") as pool:
-        try:
-            progress(0, total)
-            for piece in pool.map(judge, pieces):
-                results += piece
-                progress(len(results), total)
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        finally:
-            known.save(dataset.items[: len(results)])
+    try:
+        with ThreadPoolExecutor(threads, thread_name_prefix="foveal-examine") as pool:
+            try:
+                progress(0, total)
+                for piece in pool.map(judge, pieces):
+                    results += piece
+                    progress(len(results), total)
+            except BaseException:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        known.save(dataset.items[: len(results)])  # also when interrupted: what is known stays known
     return results
 
 
@@ -170,8 +171,8 @@ def _duplicates(items: Sequence[Item]) -> Iterable[Issue]:
         yield Issue(
             "duplicate-labels",
             "warning",
-            f"{_times(len(torn), 'picture stands', 'pictures stand')} under two labels, byte for byte the same: "
-            f"{_named(torn)}. One label must be wrong.",
+            f"{_times(len(torn), 'picture stands', 'pictures stand')} under two labels, byte for byte the "
+            f"same ({_named(torn)}). One label must be wrong.",
             _ids(torn),
         )
     if leaks:
@@ -180,8 +181,8 @@ def _duplicates(items: Sequence[Item]) -> Iterable[Issue]:
         yield Issue(
             "duplicate-splits",
             "warning",
-            f"{_times(len(leaks), 'picture is', 'pictures are')} in two splits, byte for byte the same ({where}): "
-            f"{_named(leaks)}. A score on them is too good.",
+            f"{_times(len(leaks), 'picture is', 'pictures are')} in two splits, byte for byte the same "
+            f"({where}): {_named(leaks)}. A score on them is too good.",
             _ids(leaks),
         )
 

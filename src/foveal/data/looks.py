@@ -14,7 +14,7 @@ from PIL import __version__ as pillow_version
 
 from ..errors import DiskError
 from ..values import Item
-from . import decoding, home, replacing
+from . import decoding, home, keep
 
 MAX_FILES = 100  # data sets remembered; the one not used for the longest time goes first
 _FORM = f"foveal looks 1, decoder {decoding.VERSION}, Pillow {pillow_version}"
@@ -36,7 +36,7 @@ class Known:
     def look(self, item: Item) -> decoding.Look:
         """As `decoding.look`, from memory where the file has not changed since."""
         try:
-            about = os.stat(Path(self.root, item.path))  # noqa: PTH116 - once for every picture
+            about = os.stat(os.path.join(self.root, item.path))  # noqa: PTH116 - for every picture
             stamp = (about.st_size, about.st_mtime_ns)
         except (OSError, ValueError):
             return decoding.look(self.root, item)
@@ -62,8 +62,7 @@ class Known:
         rows = [[key, size, mtime, *_plain(found)] for key, (size, mtime, found) in kept.items()]
         body = json.dumps(rows, separators=(",", ":"))
         try:
-            with replacing(self.file) as out:
-                out.write(f"{_FORM}\n{hashlib.sha256(body.encode()).hexdigest()}\n{body}".encode())
+            keep(self.file, f"{_FORM}\n{hashlib.sha256(body.encode()).hexdigest()}\n{body}".encode())
             _prune(self.file.parent)
         except (DiskError, OSError):
             pass

@@ -69,7 +69,8 @@ def _carve(items: list[Item], given: set[str], seed: int, task: str) -> tuple[li
             Choice(
                 "test",
                 0,
-                "the data has no test split: the headline is on val, which also picks the best model, and is optimistic",
+                "the data has no test split: the headline is on val, which also picks the best model, "
+                "and is optimistic",
             )
         )
     pool = [item for item in items if item.part in ("", "train")]
@@ -92,6 +93,21 @@ def _assign(pool: Sequence[Item], wanted: Sequence[str], seed: int, task: str) -
     places = _draw(groups, _strata(groups, task), wanted, seed)
     if "val" not in places.values():  # every stratum is too small to give one
         places = _draw(groups, _strata(groups, ""), wanted, seed)
+    return _taught(groups, places, seed) if task in _NAMED else places
+
+
+def _taught(groups: Sequence[Group], places: dict[str, str], seed: int) -> dict[str, str]:
+    """The same places, less those that would take a class's last picture out of training."""
+    order = sorted(groups, key=lambda group: _order(seed, "train", group))
+    often = Counter(label for g in order if g[0].id not in places for label in _labels(g))
+    for group in order:
+        if group[0].id in places and any(often[label] == 0 for label in _labels(group)):
+            often.update(_labels(group))
+            for item in group:
+                del places[item.id]
+    if "val" not in places.values():  # one that training can spare
+        spare = next((g for g in order if all(often[label] > 1 for label in _labels(g))), ())
+        places.update((item.id, "val") for item in spare)
     return places
 
 
@@ -124,9 +140,8 @@ def quotas(sizes: Mapping[str, int], total: int, least: Mapping[str, int]) -> di
     exact = {name: total * size / whole for name, size in sizes.items()}
     shares = {name: max(int(value), least.get(name, 0)) for name, value in exact.items()}
     by_rest = sorted(sizes, key=lambda name: (int(exact[name]) - exact[name], name))
-    for name in by_rest[: max(0, total - sum(shares.values()))]:
-        if shares[name] < exact[name]:
-            shares[name] += 1
+    for name in [name for name in by_rest if shares[name] < exact[name]][: max(0, total - sum(shares.values()))]:
+        shares[name] += 1
     surplus = sum(shares.values()) - total
     for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
         spare = min(surplus, shares[name] - least.get(name, 0), max(0, shares[name] - 1))
@@ -206,13 +221,13 @@ def _check(dataset: Dataset, train: Sequence[Item], carve: bool) -> None:
         raise DataError(
             f"All {len(train)} training pictures in {dataset.root} are of one class, {only!r}.",
             "At least two classes, such as a folder for each: DATA/cat/1.jpg, DATA/dog/1.jpg.",
-            "Add pictures of what it is to be told apart from. If the classes lie deeper or higher, give that folder.",
+            "Add pictures of what it is to be told apart from, or give the folder that holds all classes.",
         )
     if carve and all(len(pictures) == 1 for pictures in distinct.values()):
         raise DataError(
             f"Each of the {len(distinct)} classes in {dataset.root} has only one training picture"
             f"{' (copies count once)' if len(train) > len(distinct) else ''}.",
-            "At least two different pictures a class, one to train on and one to check with; ten or more to be of use.",
+            "At least two different pictures a class, to train on and to check with; better ten or more.",
             "Add pictures, or check that folders are named after classes and not after pictures.",
         )
 
@@ -222,16 +237,22 @@ def _no_train(dataset: Dataset, given: set[str]) -> DataError:
     return DataError(
         f"{dataset.root} has pictures for {found}, but none to train on.",
         "A split called train, with or without val and test beside it; or no splits at all.",
-        f"To use these pictures for training, give the folder below as DATA, such as {dataset.root}/{sorted(given)[0]}.",
+        f"To train on these pictures, give the folder below, such as {dataset.root}/{sorted(given)[0]}.",
     )
 
 
 def _no_val(dataset: Dataset, issues: Sequence[Issue]) -> DataError:
+    if not issues:
+        return DataError(
+            f"No picture in {dataset.root} can be spared to check with: each is the only one of some class.",
+            "At least two different pictures of some class.",
+            "Add pictures, or check the labels.",
+        )
     told = "\n".join(f"  {issue.says}" for issue in issues[:5])
     return DataError(
         f"No picture for checking is left in {dataset.root}:\n{told}",
         "A validation split with classes of the same names as in the training split.",
-        "Rename the class folders so that they agree, or take the val folder away: one is then carved from train.",
+        "Give the class folders the same names, or take val away: it is then carved from train.",
     )
 
 
@@ -249,7 +270,8 @@ def _lacking(dataset: Dataset, items: Sequence[Item], given: set[str]) -> tuple[
     for (part, label), ids in sorted(strange.items()):
         near = nearest(label, learned, 1)
         meant = f" Is it meant to be {near[0]!r}?" if near else ""
-        says = f"Class {label!r} is in {part} but not in train: {len(ids)} picture{'s' * (len(ids) != 1)} left out.{meant}"
+        count = f"{len(ids)} picture{'s' * (len(ids) != 1)}"
+        says = f"Class {label!r} is in {part} but not in train: {count} left out.{meant}"
         issues.append(Issue("class-not-in-train", "warning", says, tuple(ids)))
     for part in ("val", "test"):
         there = _labels(item for item in kept if item.part == part)
@@ -259,6 +281,7 @@ def _lacking(dataset: Dataset, items: Sequence[Item], given: set[str]) -> tuple[
                 f" and {len(lacks) - 10} more" if len(lacks) > 10 else ""
             )
             why = "" if part in given else " (too few pictures)"
-            says = f"No picture of {shown} in {part}{why}: its score says nothing about {'it' if len(lacks) == 1 else 'them'}."
+            whom = "it" if len(lacks) == 1 else "them"
+            says = f"No picture of {shown} in {part}{why}: its score says nothing about {whom}."
             issues.append(Issue(f"class-missing-in-{part}", "warning", says))
     return kept, issues

@@ -87,7 +87,12 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         after=len(dataset.part("test")),
         deterministic=filled.deterministic,
     )
-    architecture = {"name": start.network, "outputs": task.outputs, "channels": pre.channels, "size": pre.size}
+    architecture = {
+        "name": start.network,
+        "outputs": task.outputs,
+        "channels": pre.channels,
+        "size": pre.size,
+    }
     return Plan(
         filled,
         tuple(choices.made),
@@ -154,5 +159,3 @@ def _warnings(given: TrainOptions, filled: TrainOptions) -> list[str]:
 def usual_low(filled: TrainOptions) -> float:
     """The smallest rate that the optimizer is usually given."""
     return {"sgd": 1e-4, "adamw": 1e-6}[filled.optimizer or "sgd"]
-
-

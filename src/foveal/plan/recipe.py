@@ -45,7 +45,11 @@ def _colours(facts: Facts) -> tuple[int, str]:
 def batch_size(choices: Choices, start: Start, count: int, device: str) -> int:
     """Pictures a step: what the hardware likes, and at least about ten steps an epoch."""
     if device == "cpu":
-        best, why = (64, "a processor's caches hold it") if start.state is None else (32, "a processor is no faster with more")
+        best, why = (
+            (64, "a processor's caches hold it")
+            if start.state is None
+            else (32, "a processor is no faster with more")
+        )
     else:
         best, why = (256 if start.state is None else 64), "keeps a GPU busy"
     if start.state is None and count >= 20_000:
@@ -64,10 +68,15 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, float 
     optimizer = choices.pick(
         "optimizer",
         "adamw" if adaptive else "sgd",
-        "this family's own recipes are adaptive" if adaptive else "SGD with Nesterov momentum: the recipe of this family's papers",
+        "this family's own recipes are adaptive"
+        if adaptive
+        else "SGD with Nesterov momentum: the recipe of this family's papers",
     )
     if optimizer == "sgd":
-        rate, why = (0.1 * batch / 128, "0.1 per 128 pictures (He et al. 2016), linear in the batch (Goyal et al. 2017)")
+        rate, why = (
+            0.1 * batch / 128,
+            "0.1 per 128 pictures (He et al. 2016), linear in the batch (Goyal et al. 2017)",
+        )
         if not scratch:
             rate, why = 0.01, "the common rate for fine-tuning with SGD (Li et al. 2020)"
     else:
@@ -76,7 +85,9 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, float 
             rate, why = 2e-3, "fastai's base rate for fine-tuning; halved when the backbone trains too"
     lr = choices.pick("lr", float(f"{rate:.3g}"), why)
     if optimizer == "sgd":
-        decay, why = (5e-4, "the usual for small networks from scratch") if scratch else (1e-4, "He et al. 2016")
+        decay, why = (
+            (5e-4, "the usual for small networks from scratch") if scratch else (1e-4, "He et al. 2016")
+        )
     else:
         decay, why = 0.05, "decoupled, as in Loshchilov & Hutter 2019 and ConvNeXt's recipe"
     weight_decay = choices.pick("weight_decay", decay, why + "; none on norms and biases")

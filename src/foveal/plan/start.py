@@ -62,7 +62,10 @@ def choose(dataset: Dataset, options: TrainOptions) -> Start:
             except OfflineError as error:
                 return Start(options.network, f"from scratch: {error.came}")
             return _published(options.network, published, lambda: state, "pretrained weights of this network")
-        return Start(options.network, "from scratch" if not options.pretrained else "no pretrained weights are published")
+        return Start(
+            options.network,
+            "from scratch" if not options.pretrained else "no pretrained weights are published",
+        )
     return _left_open(dataset, options)
 
 
@@ -103,11 +106,15 @@ def _asked(weights: str, network: str | None) -> Start:
         )
     for name in (n for n in (network, weights, weights.partition("_Weights.")[0].lower()) if n):
         try:
-            published = catalog.find("architectures", name).weights(name, weights if weights != name else None)
+            published = catalog.find("architectures", name).weights(
+                name, weights if weights != name else None
+            )
         except UnknownNameError:
             continue
         if published is not None:
-            return _published(network or name, published, published.state, f"the weights {weights} are this network's")
+            return _published(
+                network or name, published, published.state, f"the weights {weights} are this network's"
+            )
     raise UnknownNameError(
         "set of weights",
         weights,

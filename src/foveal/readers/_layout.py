@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from ..values import Issue
+from ..values import PARTS, Issue
 from ._names import label_of, part_of, shown
 from ._tree import Folder
 
-_PICTURE_WORDS = frozenset("images image imgs img jpegimages pictures photos inputs input".split())
-_TRUTH_WORDS = frozenset(
-    "labels label masks mask annotations annotation annots annot segmentation segmentations segmentationclass "
-    "segmentationobject imagesets gt groundtruth ground_truth targets target".split()
+_PICTURE_WORDS = frozenset(
+    ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "inputs", "input")
 )
-_GENERIC = _PICTURE_WORDS | frozenset("data dataset all raw files".split())
+_TRUTH_WORDS = frozenset((
+    "labels", "label", "masks", "mask", "annotations", "annotation", "annots", "annot", "segmentation",
+    "segmentations", "segmentationclass", "segmentationobject", "imagesets", "gt", "groundtruth",
+    "ground_truth", "targets", "target",
+))  # fmt: skip
+_GENERIC = _PICTURE_WORDS | {"data", "dataset", "all", "raw", "files"}
 _MASK_ENDS = ("annot", "_annot", "_mask", "_masks", "mask", "masks", "_label", "_labels", "labels", "_gt")
 
 
@@ -55,7 +58,7 @@ def other_task(tree: Folder, depth: int = 3) -> str | None:
         if mate:
             return f"folders {name!r} and {mate!r} side by side, as pictures and their masks"
     stems = {PurePosixPath(name).stem for name in tree.others if name.lower().endswith((".xml", ".txt"))}
-    twins = sum(PurePosixPath(name).stem in stems for name in tree.pictures)
+    twins = sum(PurePosixPath(name).stem in stems for name in tree.pictures) if stems else 0
     if twins and twins * 2 >= len(tree.pictures):
         return "an .xml or .txt file beside each picture, as for detection"
     if depth:
@@ -77,6 +80,7 @@ def _parts_beneath(top: Folder) -> Layout | None:
     if not parts or (len(named) == 1 and len(top.bearing) > 2):  # a class that happens to be called train
         return None
     classes = [(part_of(p.name) or "", label_of(c.name), c) for p in parts for c in p.folders]
+    parts.sort(key=lambda part: PARTS.index(part_of(part.name) or "train"))
     return Layout(classes, f"class folders under {shown([f'{part.name}/' for part in parts])}")
 
 
@@ -134,4 +138,6 @@ def _astray(top: Folder, inside: set[int], ways: set[int]) -> Iterator[Folder]:
 def _issue(kind: str, severity: str, says: str, names: list[str]) -> Issue:
     count = f"{len(names)} picture{'s' * (len(names) != 1)}"
     text = says.format(count) if "{}" in says else f"{count} {says}"
-    return Issue(kind, "warning" if severity == "warning" else "note", f"{text}: {shown(names)}.", tuple(names))
+    return Issue(
+        kind, "warning" if severity == "warning" else "note", f"{text}: {shown(names)}.", tuple(names)
+    )

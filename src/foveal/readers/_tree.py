@@ -68,7 +68,7 @@ def _fill(folder: Folder, path: str, above: tuple[tuple[int, int], ...]) -> None
     about = os.stat(path)  # noqa: PTH116
     mark = (about.st_dev, about.st_ino)
     with os.scandir(path) as found:
-        entries = sorted(found, key=lambda entry: natural(entry.name))
+        entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         place = f"{folder.place}/{entry.name}" if folder.place else entry.name
         if not is_printable(entry.name):
@@ -82,6 +82,7 @@ def _fill(folder: Folder, path: str, above: tuple[tuple[int, int], ...]) -> None
             folder.pictures.append(place)
         else:
             folder.others.append(place)
+    folder.folders.sort(key=lambda child: natural(child.name))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

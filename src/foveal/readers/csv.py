@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..errors import DataError
 from ..options import ReadOptions
 from ..values import Claim, Dataset, Issue, Item
 from . import _columns
 from ._columns import Columns
-from ._names import in_order, is_picture, label_of, natural, part_of, shown
+from ._names import in_order, is_picture, natural, shown
 from ._table import Table, table
 from ._tree import scan
 
@@ -40,7 +40,16 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     places = Places(file.parent)
     columns = _columns.choose(rows, options, places.has)
     items, issues = _items(rows, columns, places)
-    return _dataset(file, rows, columns, items, [*rows.issues, *issues])
+    truths = [item.truth if isinstance(item.truth, list) else [item.truth] for item in items]
+    return Dataset(
+        root=places.root,
+        task=columns.task,
+        reader="csv",
+        why=f"{file.name}: {columns.why}",
+        labels=in_order(label for truth in truths for label in truth if isinstance(label, str)),
+        items=tuple(items),
+        issues=(*rows.issues, *issues),
+    )
 
 
 def tables(folder: Path) -> list[Path]:
@@ -83,10 +92,11 @@ class Places:
         self.root = os.path.abspath(folder)  # noqa: PTH100 - Path.absolute leaves `..` in
         self._by_name: dict[str, list[str]] | None = None
         self._tried: dict[str, str | None] = {}
-        self.deeper = 0
 
     def has(self, cell: str) -> bool:
-        return self.find(cell) is not None
+        """Whether the cell leads to a picture."""
+        place = self.find(cell)
+        return place is not None and is_picture(os.path.join(self.root, place))
 
     def find(self, cell: str) -> str | None:
         """The path relative to the root, absolute where it lies outside, or None."""
@@ -99,10 +109,9 @@ class Places:
         if not cell or "\0" in cell or len(cell) > 4000:
             return None
         for written in dict.fromkeys((cell, cell.replace("\\", "/"))):
-            whole = os.path.normpath(os.path.join(self.root, written))  # noqa: PTH118
-            if os.path.isfile(whole) or (os.path.islink(whole) and is_picture(whole)):  # noqa: PTH113, PTH114
-                if is_picture(whole):
-                    return self._place(whole)
+            whole = os.path.normpath(os.path.join(self.root, written))
+            if os.path.isfile(whole) or os.path.islink(whole):  # noqa: PTH113, PTH114 - broken links as well
+                return self._place(whole)
         return self._beneath(cell.replace("\\", "/"))
 
     def _place(self, whole: str) -> str:
@@ -124,11 +133,11 @@ class Places:
 def _items(rows: Table, columns: Columns, places: Places) -> tuple[list[Item], list[Issue]]:
     items: dict[str, Item] = {}
     lines: dict[str, int] = {}
-    missing, unlabelled, twice, torn = [], [], [], []
+    missing, unlabelled, twice, torn = list[str](), list[str](), list[str](), list[str]()
     for row in rows.rows:
         cell = row.cells[columns.path].strip()
         place = places.find(cell)
-        truth = columns.truth(row.cells[columns.label], rows, row)
+        truth = columns.truth(row.cells[columns.label])
         here = f"{cell} (line {row.line})"
         if place is None:
             missing.append(here)
@@ -138,18 +147,35 @@ def _items(rows: Table, columns: Columns, places: Places) -> tuple[list[Item], l
             same = items[place].truth == truth
             (twice if same else torn).append(f"{here}, first in line {lines[place]}")
         else:
-            part = columns.part_of(row.cells[columns.split], rows, row) if columns.split is not None else ""
+            part = columns.part(row.cells, rows.names)
             items[place] = Item(id=place, path=place, truth=truth, part=part)
             lines[place] = row.line
     _check_missing(rows, missing, places)
     issues = [
-        Issue(kind, severity, f"{len(found)} row{'s' * (len(found) != 1)} {says}: {shown(found)}.", tuple(found))
-        for kind, severity, says, found in (
-            ("missing", "warning", "left out, whose picture is not there", missing),
-            ("unlabelled", "warning", "left out, without a label", unlabelled),
-            ("listed-twice", "note", "naming a picture again with the same label, left out", twice),
-            ("listed-differently", "warning", "naming a picture again with another label, left out", torn),
+        Issue(
+            kind, severity, f"{len(found)} row{'s' * (len(found) != 1)} {says}: {shown(found)}.", tuple(found)
         )
+        for kind, severity, says, found in _kinds(missing, unlabelled, twice, torn)
         if found
     ]
     return sorted(items.values(), key=lambda item: natural(item.id)), issues
+
+
+def _kinds(*found: list[str]) -> list[tuple[str, Literal["note", "warning"], str, list[str]]]:
+    missing, unlabelled, twice, torn = found
+    return [
+        ("missing", "warning", "left out, whose picture is not there", missing),
+        ("unlabelled", "warning", "left out, without a label", unlabelled),
+        ("listed-twice", "note", "naming a picture again with the same label, left out", twice),
+        ("listed-differently", "warning", "naming a picture again with another label, left out", torn),
+    ]
+
+
+def _check_missing(rows: Table, missing: Sequence[str], places: Places) -> None:
+    if len(missing) > MISSING * len(rows.rows):
+        raise DataError(
+            f"{rows.file}: {len(missing)} of {len(rows.rows)} rows name a picture that is not there: "
+            f"{shown(missing, 3)}.",
+            f"Paths from {places.root} on, or absolute ones; at most a tenth may be missing.",
+            "Move the table to where its paths start, or name the right column with --path-column.",
+        )

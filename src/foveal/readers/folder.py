@@ -32,14 +32,16 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     """
     if not path.is_dir():
         raise DataError(
-            f"{path} is a file.", "The folder that holds the class folders.", f"Give its folder: {path.parent}."
+            f"{path} is a file.",
+            "The folder that holds the class folders.",
+            f"Give its folder: {path.parent}.",
         )
     tree = scan(path)
     found = layout(tree)
     if found is None:
         raise DataError(
             f"{path} holds {described(tree)}, but no class folders{_unlike(tree)}.",
-            "A folder for each class: DATA/cat/1.jpg, DATA/dog/1.jpg; or DATA/train/cat/1.jpg, DATA/val/cat/2.jpg.",
+            "A folder for each class: DATA/cat/1.jpg, DATA/dog/1.jpg; or DATA/train/cat/1.jpg, DATA/val/...",
             "Sort the pictures into one folder a class, or give a CSV with their paths and labels.",
         )
     items = [
@@ -69,7 +71,9 @@ def _oddities(tree: Folder, found: Layout) -> Iterator[Issue]:
     """Files that are no pictures, empty classes, names that clash; each named."""
     others = [name for folder in tree.walk() for name in folder.others]
     if others:
-        yield Issue("not-a-picture", "note", f"{_files(len(others))} no picture: {shown(others)}.", tuple(others))
+        yield Issue(
+            "not-a-picture", "note", f"{_files(len(others))} no picture: {shown(others)}.", tuple(others)
+        )
     refused = [pair for folder in tree.walk() for pair in folder.refused]
     if refused:
         reasons = shown([f"{name} ({why})" for name, why in refused])
@@ -79,11 +83,14 @@ def _oddities(tree: Folder, found: Layout) -> Iterator[Issue]:
         yield Issue("hidden", "note", f"{hidden} hidden file{'s' * (hidden != 1)} or folder skipped.")
     empty = [folder.place for _, _, folder in found.classes if not folder.bears]
     if empty:
-        says = f"{'This class folder holds' if len(empty) == 1 else 'These class folders hold'} no picture: {shown(empty)}."
+        whose = "This class folder holds" if len(empty) == 1 else "These class folders hold"
+        says = f"{whose} no picture: {shown(empty)}."
         yield Issue("empty-class", "warning", says, tuple(empty))
     deep = [name for _, _, f in found.classes for sub in f.folders for name in sub.all_pictures()]
     if deep:
-        says = f"{len(deep)} pictures lie deeper in a class folder and belong to that class: {shown(deep, 3)}."
+        says = (
+            f"{len(deep)} pictures lie deeper in a class folder and belong to that class: {shown(deep, 3)}."
+        )
         yield Issue("nested", "note", says, tuple(deep))
     yield from _alike(found)
 
@@ -97,7 +104,9 @@ def _alike(found: Layout) -> Iterator[Issue]:
     for names in written.values():
         if len(names) > 1:
             pair = " and ".join(map(repr, sorted(names)))
-            yield Issue("similar-classes", "warning", f"{pair} count as different classes; are they the same?")
+            yield Issue(
+                "similar-classes", "warning", f"{pair} count as different classes; are they the same?"
+            )
 
 
 def _files(count: int) -> str:

@@ -13,10 +13,12 @@ from ..values import Claim, Dataset, Item
 from ._names import in_order
 
 SOURCE = "http://yann.lecun.com/exdb/mnist/"
-_NAME = re.compile(r"(?P<set>.*?)(?P<part>train|t10k|test)-(?P<what>images|labels)[-.]idx[134]-ubyte(\.gz)?", re.I)
+_NAME = re.compile(
+    r"(?P<set>.*?)(?P<part>train|t10k|test)-(?P<what>images|labels)[-.]idx[134]-ubyte(\.gz)?", re.I
+)
 _ALLOWED = (
-    "Pairs of files such as train-images-idx3-ubyte and train-labels-idx1-ubyte, and the same with t10k or test; "
-    "plain or .gz."
+    "Pairs of files such as train-images-idx3-ubyte and train-labels-idx1-ubyte, and the same with t10k or "
+    "test; plain or .gz."
 )
 
 
@@ -43,7 +45,9 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     files = _files(path)
     sets = sorted({file.set for file in files if file.what == "images"})
     if not sets:
-        raise DataError(f"{path} holds no IDX files of pictures.", _ALLOWED, "Check the path and the files' names.")
+        raise DataError(
+            f"{path} holds no IDX files of pictures.", _ALLOWED, "Check the path and the files' names."
+        )
     if len(sets) > 1:
         raise DataError(
             f"{path} holds {len(sets)} data sets: {', '.join(sets)}.",
@@ -69,12 +73,14 @@ def read(path: Path, options: ReadOptions) -> Dataset:
 def _items(part: str, pair: dict[str, Path], root: Path) -> list[Item]:
     for what, mate in (("images", "labels"), ("labels", "images")):
         if what not in pair:
-            raise DataError(f"{pair[mate]} has no {what} beside it.", _ALLOWED, f"Put the file with the {what} there.")
+            raise DataError(
+                f"{pair[mate]} has no {what} beside it.", _ALLOWED, f"Put the file with the {what} there."
+            )
     count = containers.count(pair["images"])
     labels = containers.numbers(pair["labels"])
     if count != len(labels):
         raise DataError(
-            f"{pair['images'].name} holds {count} pictures, but {pair['labels'].name} {len(labels)} labels, in {root}.",
+            f"{pair['images']} holds {count} pictures, but {pair['labels'].name} {len(labels)} labels.",
             "One label a picture.",
             "Copy or download both files again.",
         )
@@ -86,14 +92,16 @@ def _items(part: str, pair: dict[str, Path], root: Path) -> list[Item]:
 
 
 def _files(path: Path) -> list[_File]:
-    """The IDX files of a folder, or of torchvision's `raw` beneath; those of one set where a file is given."""
+    """The IDX files of a folder, or of `raw` beneath; those of one set where a file is given."""
     given = _NAME.fullmatch(path.name) if path.is_file() else None
     if given:
         return [file for file in _files(path.parent) if file.set == given["set"]]
     for folder in (path, path / "raw"):
         found: dict[tuple[str, str, str], _File] = {}
         try:
-            names = sorted(folder.iterdir(), key=lambda file: (file.suffix == ".gz", file.name))  # plain ones first
+            names = sorted(
+                folder.iterdir(), key=lambda file: (file.suffix == ".gz", file.name)
+            )  # plain ones first
         except OSError:
             continue
         for file in names:

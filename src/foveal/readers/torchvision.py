@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import socket
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import containers, home, replacing
+from ..data import containers, home, keep, keep_array
 from ..errors import DataError, DiskError, FovealError, OfflineError, UnknownNameError, writing
 from ..options import ReadOptions
 from ..values import Claim, Dataset, Item
@@ -78,7 +79,7 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     Raises:
         UnknownNameError: no known name.
         OfflineError: it is not there and cannot be downloaded.
-        DataError: its files are there, but damaged.
+        DataError: torchvision needs another package to read it.
     """
     name = _canonical(path)
     if name is None:
@@ -86,7 +87,10 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     root = home(options.data_home)
     kept = _kept(root, name)
     if kept is None:
-        kept = {part: _listed(_made(name, part, root), root, f"{name}-{part or 'all'}") for part in SETS[name].parts}
+        kept = {
+            part: _listed(_made(name, part, root), root, f"{name}-{part or 'all'}")
+            for part in SETS[name].parts
+        }
         _keep(root, name, kept)
     items = tuple(
         Item(id=_id(part, place, frame), path=place, truth=label, part=part, frame=frame)
@@ -130,9 +134,8 @@ def _made(name: str, part: str, root: Path) -> Any:
     make = getattr(datasets, known.cls)
     arguments = known.parts[part]
     with contextlib.redirect_stdout(sys.stderr):  # torchvision prints, and stdout may be a JSON document
-        with _needing(name):
-            with contextlib.suppress(RuntimeError, OSError, ValueError):
-                return make(str(root), **arguments)
+        with _needing(name), contextlib.suppress(RuntimeError, OSError, ValueError):
+            return make(str(root), **arguments)
         with writing(root):
             root.mkdir(parents=True, exist_ok=True)
         with _needing(name), _online(name, root):
@@ -154,8 +157,8 @@ def _online(name: str, root: Path) -> Iterator[None]:
         raise OfflineError(
             f"{name} is not in {root} and could not be downloaded ({type(error).__name__}: {error}).",
             f"Its unpacked files in {place}, or a network.",
-            f"Copy them there from a machine with a network (torchvision.datasets.{SETS[name].cls} downloads them), "
-            "or give another folder with --data-home.",
+            f"Copy them there from a machine with a network (torchvision.datasets.{SETS[name].cls} "
+            "downloads them), or give another folder with --data-home.",
         ) from error
     finally:
         socket.setdefaulttimeout(before)
@@ -188,8 +191,7 @@ def _listed(found: Any, root: Path, stem: str) -> list[Row]:
     if images is None:
         return _drawn(found, root, stem)
     place = f"arrays/{stem}.npy"
-    with replacing(root / place) as out:
-        np.save(out, images, allow_pickle=False)
+    keep_array(root / place, images)
     names = _class_names(found)
     return [(place, number, names(int(label))) for number, label in enumerate(labels)]
 
@@ -230,8 +232,9 @@ def _drawn(found: Any, root: Path, stem: str) -> list[Row]:
     for number in range(len(found)):
         image, label = found[number]
         place = f"drawn/{stem}/{number:06d}.png"
-        with replacing(root / place) as out:
-            image.save(out, "PNG")
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        keep(root / place, buffer.getvalue())
         rows.append((place, None, names(int(label))))
     return rows
 
@@ -248,8 +251,7 @@ def _class_names(found: Any) -> Callable[[int], str]:
 
 def _keep(root: Path, name: str, kept: dict[str, list[Row]]) -> None:
     """Remembers the rows, so that the next read needs neither torchvision nor its checks."""
-    with replacing(root / "arrays" / f"{name}.json") as out:
-        out.write(json.dumps({"set": name, "version": 1, "parts": kept}).encode())
+    keep(root / "arrays" / f"{name}.json", json.dumps({"set": name, "version": 1, "parts": kept}).encode())
 
 
 def _kept(root: Path, name: str) -> dict[str, list[Row]] | None:

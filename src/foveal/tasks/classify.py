@@ -134,7 +134,13 @@ class ClassifyMeter:
         low, high = bootstrap(right)
         headline = Score("accuracy", metrics["accuracy"], low, high, True, split)
         examples = [
-            {"id": i, "truth": labels[t], "predicted": labels[p], "probability": float(s[p]), "loss": float(loss)}
+            {
+                "id": i,
+                "truth": labels[t],
+                "predicted": labels[p],
+                "probability": float(s[p]),
+                "loss": float(loss),
+            }
             for i, t, p, s, loss in zip(self.ids, truths, predicted, scores, losses, strict=True)
         ]
         return Evaluation(headline, metrics, count, per_class, confusion.tolist(), examples)
@@ -160,5 +166,7 @@ def _per_class(confusion: NDArray[np.int64], labels: Sequence[str]) -> list[dict
         precision = float(hits[n] / said[n]) if said[n] else 0.0
         recall = float(hits[n] / truly[n]) if truly[n] else 0.0
         f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-        rows.append({"label": label, "count": int(truly[n]), "precision": precision, "recall": recall, "f1": f1})
+        rows.append(
+            {"label": label, "count": int(truly[n]), "precision": precision, "recall": recall, "f1": f1}
+        )
     return rows

@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FovealError as error:
         return _fail(words, (error.came, error.allowed, error.todo), error.exit_code)
     except KeyboardInterrupt as stop:
-        hint = str(stop) or "Nothing is lost that had been saved; call the command again."
-        return _fail(words, ("Interrupted.", "", hint), 130)
+        hint = str(stop) or "Call the command again."
+        return _fail(words, ("Interrupted.", "Every file that had been written is whole.", hint), 130)
     except Exception as error:
         _traceback()
         bug = (
@@ -98,8 +98,7 @@ def _fail(words: list[str], parts: tuple[str, str, str], code: int) -> int:
         console = error_console()
         console.print(Text.assemble((title, "bold red"), (came, "red" if title else "bold yellow")))
         for part, style in ((allowed, ""), (todo, "bold")):
-            if part:
-                console.print(Text(f"  {part}".replace("\n", "\n  "), style))
+            console.print(Text(f"  {part}".replace("\n", "\n  "), style))
     if _wants_json(words):
         with contextlib.suppress(OSError):
             print(to_json({"error": dict(zip(("came", "allowed", "todo"), parts, strict=True))}))  # noqa: T201

@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter
 from rich.console import Console
 
 from ..options import ReadOptions, TrainOptions
+from ..verbs.inspect import InspectOptions
 from . import show
 from .app import BEGAN
 from .console import error_console, result_console
@@ -38,12 +39,18 @@ Batch = Annotated[
 ]
 
 
-@takes(ReadOptions)
+@takes(InspectOptions)
 def inspect(data: Data = None, /, *, json: Json = False, **options: Any) -> int:
     """Read a data set, say what it is, check every picture and label."""
     from ..verbs.inspect import inspect as verb
 
-    return _deliver(json, lambda _: verb(data, **options).to_json(), show.inspection)
+    def work(screen: Screen) -> dict[str, Any]:
+        def progress(done: int, total: int) -> None:
+            screen(("examining", done, total))
+
+        return verb(data, progress=progress, **options).to_json()
+
+    return _deliver(json, work, show.inspection)
 
 
 @takes(TrainOptions)

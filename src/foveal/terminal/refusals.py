@@ -26,7 +26,7 @@ def refusal(error: CycloptsError, words: list[str], verbs: tuple[str, ...]) -> O
         case UnknownCommandError():
             return _unknown_verb(words, verbs)
         case CoercionError():
-            return _wrong_value(error, verb, usage)
+            return _wrong_value(error, usage)
         case RepeatArgumentError():
             name = error.token.keyword or error.token.value
             return OptionError(
@@ -79,15 +79,14 @@ def _unknown_verb(words: list[str], verbs: tuple[str, ...]) -> OptionError:
     return OptionError(f"There is no verb {word!r}.", f"Known: {', '.join(verbs)}", todo)
 
 
-def _wrong_value(error: CoercionError, verb: str, usage: str) -> OptionError:
+def _wrong_value(error: CoercionError, usage: str) -> OptionError:
     """What `options.make` itself says of the value, so that Python and the terminal say the same."""
     name, came = _name(error), error.token.value if error.token else ""
     if error.argument is not None and error.token is not None:
         from .. import options
         from .flags import checked
 
-        kind = options.TrainOptions if verb == "train" else options.ReadOptions
-        said = checked(kind, error.argument.field_info.name, came)
+        said = checked(options.TrainOptions, error.argument.field_info.name, came)
         if said is not None:
             return said
     wanted = getattr(error.target_type, "__name__", "a value of its kind")

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,7 @@ from ..values import Choice, Issue
 from .console import text
 
 REFRESH_SECONDS = 0.2
+NARROW, WIDE, BAR = 72, 100, 24  # columns
 PATHS_SHOWN = 5
 SEVERITY = {"note": "cyan", "warning": "yellow", "error": "bold red"}
 
@@ -96,8 +98,12 @@ class Screen:
             self._heading = True
             self._end_bar()
             self._line(text("Chosen, and why (each can be set by its flag):", "bold"))
+        if self.console.width < NARROW:
+            self._line(text(f"  {choice.option}  {_value(choice.value)}", "bold" if choice.automatic else ""))
+            self.console.print(Padding(text(choice.reason, "dim"), (0, 0, 0, 6)))
+            return
         grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(min_width=16)
+        grid.add_column(min_width=18)
         grid.add_column(min_width=16, overflow="fold", style="bold" if choice.automatic else "")
         grid.add_column(overflow="fold", style="dim")
         grid.add_row(text(f"  {choice.option}"), text(_value(choice.value)), text(choice.reason))
@@ -132,7 +138,15 @@ class Screen:
             f"{event.images_per_second:.0f} pictures/s",
             "" if event.seconds_left is None else f"{span(event.seconds_left)} left",
         ]
-        self._advance("training", event.progress, "  ".join(part for part in parts if part))
+        for droppable in ("", *parts[3:5], parts[2]):  # what a narrow terminal can do without
+            parts = [part for part in parts if part and part != droppable]
+            if sum(len(part) + 2 for part in parts) <= self.console.width - self._beside():
+                break
+        self._advance("training", event.progress, "  ".join(parts))
+
+    def _beside(self) -> int:
+        """Columns that stand beside the words of the bar."""
+        return 8 + (BAR + 1 if self.console.width >= WIDE else 0)
 
     def _count(self, what: str, done: int, total: int) -> None:
         if total:
@@ -148,7 +162,7 @@ class Screen:
             f"epoch {event.epoch}{of}".ljust(12),
             text(event.stage.ljust(6), "dim"),
             f"  loss {event.train_loss:.4f}  ",
-            (headline(score), "bold" if event.best else ""),
+            (headline(score).removesuffix(f" on {score.get('split')}"), "bold" if event.best else ""),
             (f"  {span(event.seconds)}", "dim"),
             ("  best" if event.best else "", "green"),
         )
@@ -177,7 +191,7 @@ class Screen:
             self._end_bar()
             self._what, self._refreshed = what, 0.0
             self._bar = Progress(
-                BarColumn(bar_width=24 if self.console.width >= 100 else 8),
+                *([BarColumn(bar_width=BAR)] if self.console.width >= WIDE else []),
                 TextColumn("{task.percentage:>3.0f}%"),
                 TextColumn("{task.fields[status]}", markup=False),
                 console=self.console,

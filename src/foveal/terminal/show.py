@@ -13,6 +13,13 @@ from .screen import PATHS_SHOWN, SEVERITY, headline, span
 
 Doc = Mapping[str, Any]
 WORST_SHOWN = 10
+STATUS = {
+    "finished": "green",
+    "running": "cyan",
+    "damaged": "red",
+    "diverged": "red",
+    "interrupted": "yellow",
+}
 CLASSES_SHOWN = 60
 
 
@@ -31,6 +38,8 @@ def inspection(console: Console, doc: Doc) -> None:
         )
     console.print()
     _splits(console, doc["splits"], doc["labels"])
+    for choice in doc.get("choices", ()):
+        console.print(text(f"{choice['option']} {choice['value']}: {choice['reason']}", "dim"))
     _issues(console, doc["issues"])
 
 
@@ -135,11 +144,27 @@ def predictions(console: Console, rows: Sequence[Doc]) -> None:
 
 
 def runs(console: Console, rows: Sequence[Doc]) -> None:
-    """One line a run."""
-    if rows:
-        console.print(_rows(rows))
-    else:
+    """One line a run, newest first."""
+    if not rows:
         console.print(text('No runs here yet. "foveal train" makes one.'))
+        return
+    numbers = {"epochs": "right", "time": "right", "MB": "right"}
+    left = ("run", "status", "data", "network", "headline")
+    shown = table(dict.fromkeys(left, "left") | numbers | {"started": "left"})
+    for run in rows:
+        seconds, score = run.get("seconds"), run.get("headline")
+        row(
+            shown,
+            run["path"],
+            text(run["status"], STATUS.get(run["status"], "")),
+            *(run["data"], run["network"], headline(score) if score else ""),
+            *(run["epochs"], "" if seconds is None else span(seconds), f"{run['bytes'] / 1e6:.1f}"),
+            run["started"],
+        )
+    console.print(shown)
+    for run in rows:
+        if run.get("says"):
+            console.print(Text.assemble(text(f"{run['path']}: "), text(run["says"], "yellow")))
 
 
 def _rows(rows: Sequence[Doc]) -> Any:

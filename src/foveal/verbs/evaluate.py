@@ -9,12 +9,13 @@ from typing import Any
 from .. import device as devices
 from .. import evaluation
 from ..data.batches import Batches
+from ..data.examine import examine
+from ..data.examine import examine
 from ..data.views import evaluation_view
 from ..errors import DataError, OptionError
 from ..model import Model
 from ..options import ReadOptions, make
 from ..readers import read
-from ..data.examine import examine
 from ..run import Run
 from ..values import PARTS, Dataset, Evaluation, Issue
 
@@ -31,7 +32,8 @@ def evaluate(
     """Judge a model on a labelled data set.
 
     Args:
-        model: a .safetensors file of ours, a run folder (its best model), or a Model.
+        model: a .safetensors file of ours, a run folder (its best model), a network's name (as
+            published), or a Model.
         data: a data set; when not given, the run's own, split and all.
         split: `train`, `val` or `test`; when not given, `test` where there is one, then `val`,
             or everything where the data has no splits.
@@ -43,8 +45,10 @@ def evaluate(
     read_options = make(ReadOptions, options)
     where, _ = devices.choose(device)
     if split is not None and split not in PARTS:
-        raise OptionError(f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these.")
-    loaded = model if isinstance(model, Model) else Model.load(str(model))
+        raise OptionError(
+            f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
+        )
+    loaded = model if isinstance(model, Model) else model_of(model)
     if data is None:
         dataset = _own_data(model)
     else:

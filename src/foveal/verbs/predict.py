@@ -80,7 +80,7 @@ def predict(
     """What the model says of pictures: for each the `top` labels, most probable first.
 
     Args:
-        model: a model, a model's file, or a run's folder (its best model).
+        model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
         pictures: files, and folders that are looked through with all their subfolders, in the
             order of their names.
         batch: pictures computed together.
@@ -112,9 +112,10 @@ def predict(
 def _loaded(model: Model | str | os.PathLike[str], device: str | None) -> Model:
     from .. import device as devices
     from ..model import Model as Kind
+    from ..plan.published import model_of
 
     if not isinstance(model, Kind):
-        return Kind.load(model, devices.choose(device)[0])
+        return model_of(model, devices.choose(device)[0])
     if device is not None:
         model.network.to(devices.choose(device)[0])
     return model

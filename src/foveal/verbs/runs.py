@@ -106,7 +106,7 @@ def _row(folder: Path) -> tuple[tuple[float, str], RunRow]:
         row = dataclasses.replace(
             base,
             status=run.status_of(history),
-            data=PurePath(run.data_root).name,
+            data=str(options.get("data") or PurePath(run.data_root).name),
             network=_network(options),
             headline=run.headline_of(counted),
             seconds=epochs[-1].seconds if epochs else None,

@@ -1,0 +1,204 @@
+"""From a path or name to a data set: each reader says whether it is its own; `prepare` does the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from .. import catalog
+from ..contracts import Reader
+from ..data.examine import examine
+from ..data.splits import split
+from ..errors import DataError, nearest
+from ..options import ReadOptions
+from ..values import Choice, Claim, Dataset, Issue
+
+_LAYOUTS = (
+    "A folder with a folder for each class (also under train/, val/, test/), a CSV of paths and labels, "
+    "IDX files as MNIST's, or a data set's name"
+)
+
+
+def prepare(
+    data: str | None,
+    options: ReadOptions,
+    split_seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Dataset, list[Choice]]:
+    """A data set that is read, examined and split, and the choices made on the way.
+
+    `progress` is told (pictures looked at, pictures in all).
+
+    Raises:
+        DataError: it cannot be used; says what was found, what is allowed, what to do.
+        OfflineError: it would have to be downloaded, and could not be.
+    """
+    dataset = examine(read(data, options), progress, data_home=options.data_home)
+    return split(dataset, split_seed)
+
+
+def read(data: str | None, options: ReadOptions) -> Dataset:
+    """The data set at a path or of a name (None: the built-in digits), neither examined nor split.
+
+    Raises:
+        DataError: no reader claims it, several do, or the one that does cannot read it.
+        UnknownNameError: `options.reader` is no reader.
+    """
+    name = "digits" if data is None else data
+    path = _path(name)
+    chosen = _chosen(path, options)
+    return _without(_reader(chosen).read(path, options), options.exclude)
+
+
+def claims(path: Path) -> list[Claim]:
+    """What every reader says of a path or name, the silent ones left out."""
+    said = (_reader(name).sniff(path) for name in catalog.names("readers"))
+    return [claim for claim in said if claim is not None]
+
+
+def known_names() -> tuple[str, ...]:
+    """The data sets that go by a name."""
+    tables = (getattr(catalog.find("readers", name), "SETS", ()) for name in catalog.names("readers"))
+    return tuple(sorted(name for table in tables for name in table))
+
+
+def _reader(name: str) -> Reader:
+    return cast(Reader, catalog.find("readers", name))
+
+
+def _path(name: str) -> Path:
+    if "://" in name:
+        raise DataError(
+            f"{name} is an address on the network.",
+            f"{_LAYOUTS}.",
+            "Download and unpack it, then give the folder.",
+        )
+    if not name.strip() or "\0" in name:
+        raise DataError(
+            f"{name!r} is no path.",
+            f"{_LAYOUTS}.",
+            "Give the folder that holds the pictures, or . for this one.",
+        )
+    return Path(name).expanduser()
+
+
+def _chosen(path: Path, options: ReadOptions) -> str:
+    """The reader that was asked for, or the only one that claims the path."""
+    if options.reader is not None:
+        catalog.find("readers", options.reader)  # an unknown name is answered with the nearest
+        if not _exists(path) and not _reader(options.reader).sniff(path):
+            raise _absent(path)
+        return options.reader
+    found = claims(path)
+    if len(found) == 1:
+        return found[0].reader
+    if found:
+        said = "\n".join(f"  {claim.reader}: {claim.why}" for claim in found)
+        raise DataError(
+            f"{path} can be read in {len(found)} ways:\n{said}",
+            "One way of reading.",
+            "Choose with " + " or ".join(f"--reader {claim.reader}" for claim in found) + ".",
+        )
+    raise _unclaimed(path) if _exists(path) else _absent(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for the file system, a link to itself
+        return False
+
+
+def _absent(path: Path) -> DataError:
+    """There is no such file, folder or name: the nearest of each are given."""
+    parent = path.parent
+    while not _exists(parent) and parent != parent.parent:
+        parent = parent.parent
+    first = path.relative_to(parent).parts[0] if path.is_relative_to(parent) else path.name
+    try:
+        beside = sorted(entry.name for entry in parent.iterdir())
+    except OSError:
+        beside = []
+    lower = {name.lower(): name for name in beside}
+    near = [lower[n] for n in difflib.get_close_matches(first.lower(), lower, 3, 0.5)]
+    meant = [repr(str(parent / name)) for name in near]
+    if path.parent == Path():
+        meant += [repr(name) for name in nearest(path.name, known_names())]
+    where = f" in {parent.absolute()}" if parent != path.parent or len(path.parts) > 1 else ""
+    return DataError(
+        f"{path} does not exist"
+        + (f": there is no {first!r}{where}." if where else " here, nor is it a known name."),
+        f"{_LAYOUTS}: {', '.join(known_names())}.",
+        f"Did you mean {' or '.join(meant)}?" if meant else "Check the path and the folder you are in.",
+    )
+
+
+def _unclaimed(path: Path) -> DataError:
+    """What lies there, and why it is none of the layouts."""
+    from . import csv
+    from ._layout import other_task
+    from ._names import shown
+    from ._tree import described, scan
+
+    if not path.is_dir():
+        return DataError(
+            f"{path} is a file that no reader knows.",
+            f"{_LAYOUTS}.",
+            f"Give the folder that holds the pictures, such as {path.absolute().parent}.",
+        )
+    tree = scan(path)
+    other = other_task(tree) if any(f.bears for f in tree.walk()) else None
+    tables = csv.tables(path)
+    if other:
+        todo = (
+            "Data for detection and segmentation cannot be read yet; for classes, sort the pictures by class."
+        )
+    elif tables:
+        more = f" (or {shown([table.name for table in tables[1:]])})" if tables[1:] else ""
+        todo = f"To read a table, give it itself: {tables[0]}{more}."
+    elif tree.bears:
+        todo = "Sort the pictures into one folder a class, or list them in a CSV with their labels."
+    else:
+        todo = "Check the path; `foveal inspect digits` shows what a readable data set looks like."
+    return DataError(
+        f"{path} holds {described(tree)}" + (f" ({other})." if other else "."), f"{_LAYOUTS}.", todo
+    )
+
+
+def _without(dataset: Dataset, exclude: str | None) -> Dataset:
+    """The data set less the ids or paths that a text file lists, one a line."""
+    if exclude is None:
+        return dataset
+    try:
+        lines = Path(exclude).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise DataError(
+            f"The list {exclude} cannot be read: {why}.",
+            "A UTF-8 text file of item ids or paths, one a line.",
+            "Check the path given with --exclude.",
+        ) from error
+    wanted = {line.strip() for line in lines if line.strip()}
+    root = Path(dataset.root)
+    gone: dict[str, str] = {}
+    absolute = {str(Path(line).absolute()): line for line in wanted}
+    for item in dataset.items:
+        whole = str(root / item.path)
+        if item.id in wanted:
+            gone[item.id] = item.id
+        elif item.frame is None and item.path in wanted:
+            gone[item.id] = item.path
+        elif item.frame is None and whole in absolute:
+            gone[item.id] = absolute[whole]
+    unknown = sorted(wanted - set(gone.values()))
+    issues = [
+        Issue("excluded", "note", f"{len(gone)} pictures left out, as listed in {exclude}.", tuple(gone))
+    ]
+    if unknown:
+        says = f"{len(unknown)} lines of {exclude} name no picture of this data: {', '.join(unknown[:5])}."
+        issues.append(Issue("exclude-unknown", "warning", says, tuple(unknown)))
+    items = tuple(item for item in dataset.items if item.id not in gone)
+    return dataclasses.replace(dataset, items=items, issues=(*dataset.issues, *issues))

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import small
+import torch
+from torch import nn
+
+from foveal.structure.layers import (
+    last_linear,
+    parameter_groups,
+    set_channels,
+    set_trainable,
+    set_training,
+)
+
+
+def test_no_decay_on_norms_and_biases() -> None:
+    network = small.tiny()
+    groups = parameter_groups(network, "fc", lr=0.1, weight_decay=0.01, layer_decay=0.5)
+    decay = {id(p): g["weight_decay"] for g in groups for p in g["params"]}  # type: ignore[attr-defined]
+    for name, p in network.named_parameters():
+        assert decay[id(p)] == (0.01 if p.dim() > 1 else 0.0), name
+
+
+def test_earlier_stages_get_smaller_rates() -> None:
+    network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    groups = parameter_groups(network, "2", lr=0.1, weight_decay=0.0, layer_decay=0.5)
+    peak = {id(p): g["peak"] for g in groups for p in g["params"]}  # type: ignore[attr-defined]
+    assert [peak[id(layer.weight)] for layer in network] == [0.025, 0.05, 0.1]  # type: ignore[union-attr]
+
+
+def test_frozen_parameters_are_in_no_group() -> None:
+    network = small.tiny()
+    set_trainable(network, "fc", "head")
+    groups = parameter_groups(network, "fc", lr=0.1, weight_decay=0.0, layer_decay=1.0)
+    assert {id(p) for g in groups for p in g["params"]} == {  # type: ignore[attr-defined]
+        id(network.fc.weight), id(network.fc.bias),
+    }  # fmt: skip
+    set_training(network, "fc", "head")
+    assert not network.norm.training
+    assert not network.drop.training
+    assert network.fc.training
+    set_trainable(network, "fc", "all")
+    set_training(network, "fc", "all")
+    assert network.norm.training
+    assert all(p.requires_grad for p in network.parameters())
+
+
+def test_set_channels_keeps_all_else() -> None:
+    network = nn.Sequential(nn.Sequential(nn.Conv2d(3, 6, (3, 5), 2, 1, bias=False)), nn.ReLU())
+    want = network(torch.zeros(1, 3, 20, 20)).shape
+    set_channels(network, 4)
+    assert network(torch.zeros(1, 4, 20, 20)).shape == want
+    assert network[0][0].bias is None
+
+
+def test_last_linear() -> None:
+    assert last_linear(small.tiny()) == "fc"
+    assert last_linear(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())) == "0"

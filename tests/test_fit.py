@@ -1,0 +1,262 @@
+"""The loop: equal to a bare one, resumable at every step, and able to get over trouble."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import small
+from foveal import events
+from foveal.fit import SETBACKS, fit
+from foveal.options import Stage
+from foveal.schedules import onecycle
+from foveal.state import State
+from foveal.structure.layers import parameter_groups
+from foveal.values import Dataset
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return small.drawings(tmp_path_factory.mktemp("drawings"))
+
+
+def run(state: State, data: Dataset, size: int = 8) -> list[events.Event]:
+    train, val = small.batches(data, "train", size), small.batches(data, "val", size)
+    return list(fit(state, small.task(), train, val, state.options))
+
+
+def losses(said: list[events.Event]) -> list[float]:
+    return [e.loss for e in said if isinstance(e, events.Step)]
+
+
+def test_it_learns(data: Dataset) -> None:
+    state = small.fresh(stages=(Stage("train", "all", 8, 0.05, "onecycle", 0.25),))
+    said = run(state, data)
+    assert isinstance(said[0], events.Started)
+    assert isinstance(said[-1], events.Stopped)
+    assert said[-1].why == "finished"
+    assert [e.epoch for e in said if isinstance(e, events.Epoch)] == list(range(1, 9))
+    assert state.best is not None
+    assert state.best.value > 0.9
+
+
+def test_same_losses_as_a_bare_loop(data: Dataset) -> None:
+    """Thirty lines of plain PyTorch with equal settings give the same losses, bit for bit."""
+    said = run(small.fresh(), data)
+    network, batches = small.tiny(), small.batches(data, "train")
+    groups = parameter_groups(network, "fc", lr=0.05, weight_decay=5e-4, layer_decay=1.0)
+    optimizer = torch.optim.SGD(groups, lr=0.05, momentum=0.9, nesterov=True, fused=True)
+    bare, step, total = [], 0, 3 * len(batches)
+    for epoch in range(3):
+        network.train()
+        for batch in batches.epoch(epoch):
+            for group in optimizer.param_groups:
+                group["lr"] = 0.05 * onecycle.factor(step / total, 0.25)
+            images = (batch.images.float() / 255 - 0.5) / 0.25
+            optimizer.zero_grad()
+            loss = F.cross_entropy(network(images), batch.truths, label_smoothing=0.1)
+            loss.backward()
+            optimizer.step()
+            bare.append(loss.item())
+            step += 1
+    assert losses(said) == pytest.approx(bare, abs=0, rel=1e-12)
+    assert len(bare) == total
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 7, 11, 17])
+def test_resumes_bit_for_bit_at_any_step(data: Dataset, stop: int) -> None:
+    """Also mid-epoch, with momentum, batch statistics and dropout."""
+    whole = small.fresh()
+    run(whole, data)
+
+    first = small.fresh()
+    for event in fit(
+        first, small.task(), small.batches(data, "train"), small.batches(data, "val"), first.options
+    ):
+        if event.step == stop and not isinstance(event, events.Started):
+            break
+    saved = first.capture()
+    torch.manual_seed(999)  # a new process has another random state
+    second = State(small.tiny(seed=5), first.options)
+    second.restore(saved)
+    said = run(second, data)
+    assert said[0].step == stop
+    one, other = whole.capture(), second.capture()
+    for clock in ("seconds", "stage_began"):
+        one.pop(clock), other.pop(clock)
+    assert small.equal(one, other)
+
+
+def test_an_epoch_waiting_to_be_judged_is_judged_once(data: Dataset) -> None:
+    """Stopped between the last step of an epoch and its evaluation."""
+    first = small.fresh()
+    for event in fit(
+        first, small.task(), small.batches(data, "train"), small.batches(data, "val"), first.options
+    ):
+        if event.step == 6:
+            break
+    second = State(small.tiny(), first.options)
+    second.restore(first.capture())
+    epochs = [e.epoch for e in run(second, data) if isinstance(e, events.Epoch)]
+    assert epochs == [1, 2, 3]
+
+
+class Explodes(nn.Module):
+    """Gives NaN at chosen steps, then behaves."""
+
+    def __init__(self, at: set[int], always: bool = False) -> None:
+        super().__init__()
+        self.inner, self.at, self.always, self.calls = small.tiny(), at, always, 0
+
+    @property
+    def fc(self) -> nn.Linear:
+        return self.inner.fc
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.inner(x)
+        if self.training:
+            self.calls += 1
+            if self.calls in self.at or (self.always and self.calls > 8):
+                return out * math.nan
+        return out
+
+
+def test_a_loss_that_is_not_finite_goes_back_with_a_tenth_of_the_rate(data: Dataset) -> None:
+    state = State(Explodes({9}), small.fit_options(head="inner.fc"))
+    said = run(state, data)
+    back = [e for e in said if isinstance(e, events.Noticed)]
+    assert [e.what for e in back] == [events.REWOUND]
+    assert back[0].step == 6, "the start of the epoch that went wrong"
+    assert state.rate_scale == pytest.approx(0.1)
+    assert [e.epoch for e in said if isinstance(e, events.Epoch)] == [1, 2, 3]
+    assert all(math.isfinite(e.loss) for e in events.latest(said) if isinstance(e, events.Step))
+    steps = [e.step for e in events.latest(said) if isinstance(e, events.Step)]
+    assert steps == sorted(set(steps)), "no step counts twice"
+
+
+def test_it_stops_after_two_setbacks_with_sound_weights(data: Dataset) -> None:
+    state = State(Explodes(set(), always=True), small.fit_options(head="inner.fc"))
+    said = run(state, data)
+    assert sum(isinstance(e, events.Noticed) for e in said) == SETBACKS
+    end = said[-1]
+    assert isinstance(end, events.Stopped)
+    assert end.why == "diverged"
+    assert "--lr" in end.says
+    assert all(p.isfinite().all() for p in state.network.parameters())
+
+
+class Hungry(nn.Module):
+    """Runs out of memory for more than so many pictures at once, as a small GPU does."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.inner, self.most = small.tiny(), most
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        out: Tensor = self.inner(x)
+        return out
+
+
+def test_out_of_memory_halves_and_accumulates(data: Dataset) -> None:
+    state = State(Hungry(3), small.fit_options(head="inner.fc"))
+    said = run(state, data)
+    assert state.pieces == 4, "eight pictures in pieces of at most three"
+    assert isinstance(said[-1], events.Stopped)
+    assert state.step == 18, "as many optimizer steps as without"
+
+
+def test_accumulated_gradients_equal_the_whole_batch(data: Dataset) -> None:
+    """Without batch statistics, pieces change nothing but rounding."""
+    found = []
+    for pieces in (1, 3):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
+        nn.init.normal_(network[1].weight, std=0.02)
+        state = State(network, small.fit_options(head="1", pieces=pieces))
+        run(state, data)
+        found.append(network[1].weight.detach().clone())
+    assert torch.allclose(found[0], found[1], atol=1e-5)
+    assert not torch.equal(found[0], torch.zeros_like(found[0]))
+
+
+def test_patience(data: Dataset) -> None:
+    stage = Stage("train", "all", 50, 1e-12, "constant", 0.0)
+    state = small.fresh(stages=(stage,), patience=3)
+    said = run(state, data)
+    end = said[-1]
+    assert isinstance(end, events.Stopped)
+    assert end.why == "early"
+    assert sum(isinstance(e, events.Epoch) for e in said) <= 10
+
+
+def test_a_frozen_backbone_does_not_move(data: Dataset) -> None:
+    """Nor do its batch statistics."""
+    head = Stage("head", "head", 1, 0.1, "constant", 0.0)
+    state = small.fresh(stages=(head,))
+    before = {k: v.clone() for k, v in state.network.state_dict().items()}
+    run(state, data)
+    after = state.network.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"fc.weight", "fc.bias"}
+
+
+def test_stages_follow_each_other(data: Dataset) -> None:
+    stages = (
+        Stage("head", "head", 1, 0.1, "constant", 0.0),
+        Stage("all", "all", 2, 0.05, "cosine", 0.1, 0.5),
+    )
+    state = small.fresh(stages=stages)
+    said = run(state, data)
+    assert [e.stage for e in said if isinstance(e, events.Epoch)] == ["head", "all", "all"]
+    assert state.optimizer is not None
+    peaks = {round(g["peak"], 6) for g in state.optimizer.param_groups}
+    assert peaks == {0.05, 0.025, 0.0125}
+
+
+def test_time_ends_training(data: Dataset) -> None:
+    """The schedule is spread over the seconds: at the end the rate is near nothing."""
+    state = small.fresh(seconds=1.0)
+    said = run(state, data)
+    end = said[-1]
+    assert isinstance(end, events.Stopped)
+    assert end.why == "time"
+    steps = [e for e in said if isinstance(e, events.Step)]
+    assert steps[-1].lr < 0.2 * max(e.lr for e in steps)
+    assert state.seconds < 3
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_half_precision_keeps_fp32_weights(data: Dataset, optimizer: str) -> None:
+    state = small.fresh(precision="bf16", optimizer=optimizer)
+    said = run(state, data)
+    assert all(math.isfinite(loss) for loss in losses(said))
+    assert {p.dtype for p in state.network.parameters()} == {torch.float32}
+
+
+def test_leaving_the_loop_leaves_no_mode_behind(data: Dataset) -> None:
+    """No grad mode or autocast leaks to the consumer of an event."""
+    state = small.fresh(precision="bf16")
+    for event in fit(
+        state, small.task(), small.batches(data, "train"), small.batches(data, "val"), state.options
+    ):
+        assert torch.is_grad_enabled()
+        assert not torch.is_autocast_enabled("cpu")
+        assert not torch.is_inference_mode_enabled()
+        if isinstance(event, events.Epoch):
+            break
+
+
+def test_workers_change_nothing(data: Dataset) -> None:
+    train = small.batches(data, "train")
+    beside = dataclasses.replace(train, workers=1)
+    for one, other in zip(train.epoch(2, 3), beside.epoch(2, 3), strict=True):
+        assert one.ids == other.ids
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.truths, other.truths)
