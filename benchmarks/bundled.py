@@ -59,7 +59,9 @@ def main() -> None:
     print(f"{same} of {len(paths)} predictions are the same; probabilities differ by at most {widest:.2e}")
     if args.index:
         truth = {row["file"]: int(row["class_index"]) for row in csv.DictReader(args.index.open())}
-        right = sum(names[truth[p.name]] == got.predictions[0]["label"] for p, got in zip(paths, found, strict=True))
+        right = sum(
+            names[truth[p.name]] == got.predictions[0]["label"] for p, got in zip(paths, found, strict=True)
+        )
         print(f"accuracy {right / len(paths):.3f} on {len(paths)} pictures")
 
 

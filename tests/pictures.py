@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 import zlib
 from pathlib import Path
@@ -73,6 +74,15 @@ def split_folder(
         if each:
             class_folder(root / part, classes, each, size, seed=place + 1)
     return root
+
+
+def write_idx(path: Path, values: np.ndarray) -> Path:
+    """An IDX file of bytes, as MNIST ships them; gzipped where the name says so."""
+    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+    data = head + values.astype(np.uint8).tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
 
 
 def bomb(path: Path, width: int = 20_000, height: int = 20_000) -> Path:

@@ -64,7 +64,7 @@ def autocast(device: str, precision: str) -> Iterator[None]:
 def seed_all(seed: int, deterministic: bool = False) -> None:
     """Seed python, NumPy and torch; with `deterministic`, refuse kernels that are not."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - third-party transforms may draw from the global generator
+    np.random.seed(seed)
     torch.manual_seed(seed)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

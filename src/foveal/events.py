@@ -108,10 +108,10 @@ def from_json(data: Mapping[str, Any]) -> Event | None:
 
 
 def latest(events: Iterable[Event]) -> list[Event]:
-    """The events of the one history that counts: what a later attempt did again is dropped.
+    """The events of the one history that counts: what was done again is there once.
 
-    An attempt that starts at step s (or a loss that was not finite, which goes back to s) replaces everything earlier attempts said of steps after s,
-    and an epoch evaluated again replaces its former line, so that nothing counts twice.
+    An attempt that starts at step s, or a loss that was not finite and went back to s, replaces
+    everything said before of steps after s; an epoch judged again replaces its former line.
     """
     kept: list[Event] = []
     for event in events:

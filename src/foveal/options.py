@@ -101,7 +101,7 @@ class TrainOptions(ReadOptions):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of everything random in training."""
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Seed of the split where the data has none; apart from --seed, so that no run tests on another's training pictures."""
+    """Seed of the split where the data has none; apart from --seed, so that all seeds share one test split."""
     deterministic: bool = False
     """Deterministic kernels on the GPU (slower); the CPU always is."""
     device: str | None = None

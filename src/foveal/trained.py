@@ -9,11 +9,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .run import Run
-from .storage import read_json, write_json
+from .run import RESULT, Run
+from .storage import write_json
 from .values import Choice, Evaluation, Score
 
-RESULT, EVALUATION = "result.json", "evaluation.json"
+EVALUATION = "evaluation.json"
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,10 @@ class Trained:
     @classmethod
     def read(cls, run: Run) -> Trained | None:
         """The result of a run that has ended; None while it has not. Moved folders are found where they are."""
-        if not (run.folder / RESULT).exists():
+        kept = run.result
+        if kept is None:
             return None
-        done = cls.from_json(read_json(run.folder / RESULT))
+        done = cls.from_json(kept)
         return dataclasses.replace(done, run=run.folder, model=run.folder / done.model.name)
 
     def _repr_html_(self) -> str:

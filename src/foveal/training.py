@@ -35,16 +35,18 @@ Screen = Callable[[Any], None]
 
 
 def start(
-    dataset: Dataset, planned: Plan, stem: str, screen: Screen, began: float, split: list[Choice]
+    dataset: Dataset, planned: Plan, name: str, screen: Screen, began: float, split: list[Choice]
 ) -> Trained:
-    """Train by a plan in a new run folder. `began` is the command's start in Unix seconds."""
+    """Train by a plan in a new run folder. `name` is the data's; `began` the command's start, Unix seconds."""
     o = planned.options
-    run = Run.create(o.runs_dir, stem, o.out)
+    run = Run.create(o.runs_dir, f"{name}-{planned.start.network.replace('/', '-')}", o.out)
+    screen(("run", str(run.folder)))
     with run.lock():
         run.write_dataset(dataset)
         # all that a resumed run needs, so that it plans nothing anew
         run.write_options(
             {
+                "data": name,
                 "train": dataclasses.asdict(o),
                 "fit": dataclasses.asdict(planned.fit),
                 "task": planned.task.card(),

@@ -41,7 +41,9 @@ def test_contract(name: str, tmp_path: Path) -> None:
     task = classify.build(["a", "b", "c", "d", "e"])
     pre = Preprocessing(size, 4, (0.5,) * 4, (0.25,) * 4)
     card = Card(
-        task=task.card(), architecture={"name": name, "outputs": 5, "channels": 4, "size": size}, preprocessing=pre
+        task=task.card(),
+        architecture={"name": name, "outputs": 5, "channels": 4, "size": size},
+        preprocessing=pre,
     )
     Model(network, task, pre, card).save(tmp_path / "m.safetensors")
     again = Model.load(tmp_path / "m.safetensors").network.state_dict()

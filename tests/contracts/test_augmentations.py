@@ -25,7 +25,7 @@ def picture(width: int = 40, height: int = 30, mode: str = "RGB") -> Image.Image
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str, scratch: bool) -> None:
     view = catalog.find("augmentations", name).build(Preprocessing(24), FACTS, flip=True, scratch=scratch)
-    again = pickle.loads(pickle.dumps(view))  # noqa: S301 - made one line above
+    again = pickle.loads(pickle.dumps(view))
     for mode in ("L", "RGB", "RGBA"):
         for size in ((40, 30), (7, 90), (24, 24)):
             with seeded(3):

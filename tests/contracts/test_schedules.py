@@ -40,7 +40,13 @@ def test_onecycle_is_torchs_with_fastais_divisors() -> None:
     steps = 400
     want = _rates(
         lambda o: torch.optim.lr_scheduler.OneCycleLR(
-            o, 1.0, total_steps=steps + 1, pct_start=0.25, div_factor=25, final_div_factor=4000, cycle_momentum=False
+            o,
+            1.0,
+            total_steps=steps + 1,
+            pct_start=0.25,
+            div_factor=25,
+            final_div_factor=4000,
+            cycle_momentum=False,
         ),
         steps,
     )

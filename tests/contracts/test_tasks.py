@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-import small
 import torch
 from sklearn import metrics
 from torch import nn
 
+import small
 from foveal import catalog
 from foveal.tasks import classify
 from foveal.values import Batch, Step

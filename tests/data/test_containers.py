@@ -34,7 +34,9 @@ def save(path: Path, values: np.ndarray) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a-idx3-ubyte", "a-idx3-ubyte.gz"])
-@pytest.mark.parametrize(("shape", "mode"), [((5, 7, 9), "L"), ((5, 7, 9, 1), "L"), ((5, 7, 9, 3), "RGB"), ((5, 7, 9, 4), "RGBA")])
+@pytest.mark.parametrize(
+    ("shape", "mode"), [((5, 7, 9), "L"), ((5, 7, 9, 1), "L"), ((5, 7, 9, 3), "RGB"), ((5, 7, 9, 4), "RGBA")]
+)
 def test_frames_are_the_array(tmp_path: Path, name: str, shape: tuple[int, ...], mode: str) -> None:
     values = some(*shape)
     path = save(tmp_path / name, values)
@@ -42,7 +44,9 @@ def test_frames_are_the_array(tmp_path: Path, name: str, shape: tuple[int, ...],
     for number in (0, 4):
         image = containers.frame(path, number)
         assert (image.mode, image.size) == (mode, (9, 7))
-        assert np.array_equal(np.asarray(image), values[number].squeeze(-1) if shape[3:] == (1,) else values[number])
+        assert np.array_equal(
+            np.asarray(image), values[number].squeeze(-1) if shape[3:] == (1,) else values[number]
+        )
     for number in (-1, 5):
         with pytest.raises(PictureError, match=r"no picture number .*\n.*5 pictures"):
             containers.frame(path, number)
@@ -144,7 +148,9 @@ def test_pickles_in_npy_are_never_loaded(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("values", [some(4, 4), some(4, 3, 8, 8), np.zeros((2, 4, 4), np.float32), np.zeros((2, 0, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "values", [some(4, 4), some(4, 3, 8, 8), np.zeros((2, 4, 4), np.float32), np.zeros((2, 0, 4), np.uint8)]
+)
 def test_arrays_that_are_no_pictures(tmp_path: Path, values: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(DataError, match="no pictures") as caught:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import class_folder, odd, shape, unreadable
 
 from foveal.data import decoding, home, looks
 from foveal.data.decoding import Look
 from foveal.data.examine import examine
 from foveal.errors import DataError
 from foveal.values import Dataset, Issue, Item
+from pictures import class_folder, odd, shape, unreadable
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,9 @@ def dataset(root: Path, *items: Item) -> Dataset:
     if not items:
         found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.*"))
         items = tuple(Item(name, name, name.split("/")[0]) for name in found)
-    return Dataset(str(root), "classify", "test", "made", tuple(sorted({str(i.truth) for i in items})), tuple(items))
+    return Dataset(
+        str(root), "classify", "test", "made", tuple(sorted({str(i.truth) for i in items})), tuple(items)
+    )
 
 
 def issues(data: Dataset) -> dict[str, Issue]:
@@ -44,7 +46,9 @@ def test_facts_hashes_and_progress(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     got = examine(dataset(tmp_path), lambda done, total: told.append((done, total)))
     assert got.facts is not None
-    assert dataclasses.replace(got.facts, bytes=0) == dataclasses.replace(got.facts, width=20, height=20, bytes=0)
+    assert dataclasses.replace(got.facts, bytes=0) == dataclasses.replace(
+        got.facts, width=20, height=20, bytes=0
+    )
     assert (got.facts.min_side, got.facts.max_side, got.facts.grey) == (20, 90, False)
     assert got.facts.bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.png"))
     assert all(len(item.sha256) == 64 for item in got.items)
@@ -98,7 +102,9 @@ def test_odd_pictures_are_kept_and_said_by_kind(tmp_path: Path) -> None:
     assert set(found) == set().union(*kinds.values())
     for kind, issue in found.items():
         assert set(issue.paths) == {f"a/{name}" for name, notes in kinds.items() if kind in notes}
-        assert issue.says.startswith("1 picture " if len(issue.paths) == 1 else f"{len(issue.paths)} pictures ")
+        assert issue.says.startswith(
+            "1 picture " if len(issue.paths) == 1 else f"{len(issue.paths)} pictures "
+        )
 
 
 def test_grey_is_a_fact_of_all_pictures(tmp_path: Path) -> None:
@@ -115,14 +121,21 @@ def test_grey_is_a_fact_of_all_pictures(tmp_path: Path) -> None:
 
 def test_copies(tmp_path: Path) -> None:
     class_folder(tmp_path, 2, 3)
-    for source, target in (("circle/000", "circle/copy"), ("circle/001", "square/copy"), ("square/002", "square/late")):
+    for source, target in (
+        ("circle/000", "circle/copy"),
+        ("circle/001", "square/copy"),
+        ("square/002", "square/late"),
+    ):
         shutil.copy(tmp_path / f"{source}.png", tmp_path / f"{target}.png")
     items = [dataclasses.replace(item, part="train") for item in dataset(tmp_path).items]
     items = [dataclasses.replace(item, part="val") if "late" in item.id else item for item in items]
     got = examine(dataset(tmp_path, *items))
     assert len(got.items) == 9
     found = issues(got)
-    assert (found["duplicates"].severity, set(found["duplicates"].paths)) == ("note", {"circle/000.png", "circle/copy.png"})
+    assert (found["duplicates"].severity, set(found["duplicates"].paths)) == (
+        "note",
+        {"circle/000.png", "circle/copy.png"},
+    )
     labels = found["duplicate-labels"]
     assert (labels.severity, set(labels.paths)) == ("warning", {"circle/001.png", "square/copy.png"})
     assert "1 picture stands under two labels" in labels.says
@@ -195,7 +208,9 @@ def test_memory_is_bounded(tmp_path: Path, data_home: Path, monkeypatch: pytest.
     assert len(looks.Known(str(root), None).entries) == 8
 
 
-def test_a_home_that_cannot_be_written_costs_time_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_written_costs_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FOVEAL_DATA_HOME", str(tmp_path / "file" / "home"))
     root = class_folder(tmp_path / "d")
@@ -235,7 +250,9 @@ def test_a_broken_container_is_an_error(tmp_path: Path) -> None:
         examine(dataset(tmp_path, Item("0", "a.npy", "x", frame=0)))
 
 
-def test_home_is_the_option_then_the_environment_then_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_the_option_then_the_environment_then_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FOVEAL_DATA_HOME", str(tmp_path / "env"))
     assert home(str(tmp_path / "option")) == tmp_path / "option"
     assert home() == tmp_path / "env"

@@ -18,7 +18,12 @@ from foveal.values import Dataset, Item
 
 def made(items: list[Item], task: str = "classify") -> Dataset:
     labels = sorted(
-        {label for i in items for label in (i.truth if isinstance(i.truth, list) else [i.truth]) if isinstance(label, str)}
+        {
+            label
+            for i in items
+            for label in (i.truth if isinstance(i.truth, list) else [i.truth])
+            if isinstance(label, str)
+        }
     )
     return Dataset("/data", task, "test", "made", tuple(labels), tuple(items))
 
@@ -55,8 +60,9 @@ def test_what_holds_for_every_split(dataset: Dataset, seed: int) -> None:
         distinct[item.truth].add(item.sha256)
     try:
         got, choices = split(dataset, seed)
-    except DataError as error:
-        assert all(len(pictures) == 1 for pictures in distinct.values()), error
+    except DataError:  # only where no class has two different pictures
+        if any(len(pictures) > 1 for pictures in distinct.values()):
+            raise
         return
     named = {id for issue in got.issues for id in issue.paths}
     # nobody is lost, nobody is undecided
@@ -80,7 +86,10 @@ def test_what_holds_for_every_split(dataset: Dataset, seed: int) -> None:
     assert {choice.option for choice in choices} == {"val", "test"}
 
 
-@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(10, 200), min_size=2, max_size=6), st.integers(0, 99))
+@given(
+    st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(10, 200), min_size=2, max_size=6),
+    st.integers(0, 99),
+)
 @settings(max_examples=60)
 def test_shares_are_stratified(counts: dict[str, int], seed: int) -> None:
     got, _ = split(made(plain(counts)), seed)
@@ -91,7 +100,10 @@ def test_shares_are_stratified(counts: dict[str, int], seed: int) -> None:
             assert abs(count - 0.15 * counts[label]) <= 1.5
 
 
-@given(st.dictionaries(st.text("abcd", min_size=1, max_size=2), st.integers(1, 1000), min_size=1), st.floats(0, 1))
+@given(
+    st.dictionaries(st.text("abcd", min_size=1, max_size=2), st.integers(1, 1000), min_size=1),
+    st.floats(0, 1),
+)
 def test_quotas_add_up(sizes: dict[str, int], share: float) -> None:
     total = round(share * sum(sizes.values()))
     got = quotas(sizes, total, {})
@@ -103,7 +115,9 @@ def test_quotas_add_up(sizes: dict[str, int], share: float) -> None:
     assert sum(least.values()) == max(total, len(sizes))
 
 
-@pytest.mark.parametrize(("count", "wanted"), [(2, (1, 1, 0)), (3, (1, 1, 1)), (4, (2, 1, 1)), (7, (5, 1, 1))])
+@pytest.mark.parametrize(
+    ("count", "wanted"), [(2, (1, 1, 0)), (3, (1, 1, 1)), (4, (2, 1, 1)), (7, (5, 1, 1))]
+)
 def test_few_pictures_a_class(count: int, wanted: tuple[int, int, int]) -> None:
     got, _ = split(made(plain({"a": count, "b": count, "c": count})), 3)
     for label in "abc":
@@ -141,14 +155,19 @@ PINNED_TEST = ["/a/4", "/a/8", "/b/8"]
 
 
 def test_a_large_group_of_copies_does_not_burst_the_share() -> None:
-    items = [dataclasses.replace(item, sha256="same") if n < 40 else item for n, item in enumerate(plain({"a": 100}))]
+    items = [
+        dataclasses.replace(item, sha256="same") if n < 40 else item
+        for n, item in enumerate(plain({"a": 100}))
+    ]
     got, _ = split(made(items + plain({"b": 100})), 0)
     assert len(got.part("val")) <= 31
     assert len({item.part for item in got.items if item.sha256 == "same"}) == 1
 
 
 def test_given_splits_stay() -> None:
-    items = plain({"a": 5, "b": 5}, "train") + plain({"a": 2, "b": 2}, "val") + plain({"a": 3, "b": 3}, "test")
+    items = (
+        plain({"a": 5, "b": 5}, "train") + plain({"a": 2, "b": 2}, "val") + plain({"a": 3, "b": 3}, "test")
+    )
     got, choices = split(made(items), 0)
     assert places(got) == {item.id: item.part for item in items}
     assert got.issues == ()
@@ -171,7 +190,11 @@ def test_without_a_test_the_headline_is_said_to_be_optimistic() -> None:
 
 def test_train_alone_is_split_like_undivided_data() -> None:
     got, choices = split(made(plain({"a": 20, "b": 20}, "train")), 0)
-    assert {part: len(got.part(part)) for part in ("train", "val", "test")} == {"train": 28, "val": 6, "test": 6}
+    assert {part: len(got.part(part)) for part in ("train", "val", "test")} == {
+        "train": 28,
+        "val": 6,
+        "test": 6,
+    }
     assert all(choice.automatic for choice in choices)
 
 
@@ -190,7 +213,11 @@ def test_nothing_to_train_on(parts: tuple[str, ...]) -> None:
 
 
 def test_a_class_that_train_lacks_is_left_out_and_named() -> None:
-    items = plain({"cat": 5, "dog": 5}, "train") + plain({"cat": 2, "dogs": 2}, "val") + plain({"cow": 1, "cat": 1}, "test")
+    items = (
+        plain({"cat": 5, "dog": 5}, "train")
+        + plain({"cat": 2, "dogs": 2}, "val")
+        + plain({"cow": 1, "cat": 1}, "test")
+    )
     got, _ = split(made(items), 0)
     assert got.labels == ("cat", "dog")
     assert {i.truth for i in got.part("val")} == {"cat"}
@@ -199,7 +226,9 @@ def test_a_class_that_train_lacks_is_left_out_and_named() -> None:
         ("warning", ("test/cow/0",)),
         ("warning", ("val/dogs/0", "val/dogs/1")),
     ]
-    assert "'dogs' is in val but not in train: 2 pictures left out. Is it meant to be 'dog'?" in issues[1].says
+    assert (
+        "'dogs' is in val but not in train: 2 pictures left out. Is it meant to be 'dog'?" in issues[1].says
+    )
     missing = [i.says for i in got.issues if i.kind == "class-missing-in-val"]
     assert missing == ["No picture of 'dog' in val: its score says nothing about it."]
 
@@ -235,7 +264,10 @@ def test_no_pictures() -> None:
 
 
 def test_several_labels_are_stratified_by_the_rarest() -> None:
-    items = [Item(f"{n}", f"{n}", ["common", "rare"] if n % 10 == 0 else ["common"], sha256=f"{n}") for n in range(200)]
+    items = [
+        Item(f"{n}", f"{n}", ["common", "rare"] if n % 10 == 0 else ["common"], sha256=f"{n}")
+        for n in range(200)
+    ]
     got, _ = split(made(items, "multilabel"), 0)
     assert sum("rare" in item.truth for item in got.part("val")) == 3
     assert got.labels == ("common", "rare")

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import small
 import torch
 from torch import nn
 
+import small
 from foveal.structure.layers import (
     last_linear,
     parameter_groups,

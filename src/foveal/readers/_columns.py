@@ -95,7 +95,9 @@ def path_column(rows: Table, has: Has, taken: int | None = None) -> int | None:
         cells = [row.cells[number].strip() for row in sample]
         found = sum(map(has, cells)) / len(cells)
         looks = sum(PurePath(cell).suffix.lower() in PICTURES for cell in cells) / len(cells)
-        if number != taken and (found or looks):
+        # Bare numbers are found as 7.png where they only count something, so the name must say more.
+        bare = not looks and _key(name) not in _PATHS and all(map(_is_number, filter(None, cells)))
+        if number != taken and (found or looks) and not bare:
             key = (round(found, 2), round(looks, 2), _key(name) in _PATHS, len(set(cells)), -number)
             if best is None or key > best[0]:
                 best = (key, number)

@@ -103,6 +103,8 @@ def _classes(top: Folder) -> Layout | None:
         return None
     if len(bearing) == 1 and len(top.pictures) > len(bearing[0].all_pictures()):
         return None
+    if len(bearing) == 1 and any(name.lower().endswith((".csv", ".tsv")) for name in top.others):
+        return None  # the table's pictures, rather than a class
     classes = [("", label_of(folder.name), folder) for folder in top.folders]
     return Layout(classes, f"{len(bearing)} class folder{'s' * (len(bearing) != 1)}")
 

@@ -10,11 +10,11 @@ from .. import device as devices
 from .. import evaluation
 from ..data.batches import Batches
 from ..data.examine import examine
-from ..data.examine import examine
 from ..data.views import evaluation_view
 from ..errors import DataError, OptionError
 from ..model import Model
 from ..options import ReadOptions, make
+from ..plan.published import model_of
 from ..readers import read
 from ..run import Run
 from ..values import PARTS, Dataset, Evaluation, Issue

@@ -12,7 +12,7 @@ from ..errors import OptionError
 from ..events import Noticed
 from ..options import TrainOptions, make
 from ..readers import prepare
-from ..training import Trained
+from ..trained import Trained
 
 
 def train(
@@ -62,5 +62,4 @@ def train(
     for said in planned.warnings:
         show(Noticed(what="option", says=said))
     name = "digits" if data is None else Path(data).resolve().stem if Path(data).exists() else str(data)
-    stem = f"{name}-{planned.start.network.replace('/', '-')}"
-    return training.start(dataset, planned, stem, show, began, split)
+    return training.start(dataset, planned, name, show, began, split)
