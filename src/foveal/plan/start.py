@@ -101,7 +101,7 @@ def _asked(weights: str, network: str | None) -> Start:
     if path.suffix in (".safetensors", ".pt", ".pth", ".bin"):
         raise ModelError(
             f"There is no weights file {weights}.",
-            "A model of ours (.safetensors or a run folder), a weights file (.pt, .pth, .safetensors), a URL, or a name.",
+            "A model of ours (.safetensors, a run folder), a weights file (.pt, .pth, .safetensors), a URL, a name.",
             "Check the path.",
         )
     for name in (n for n in (network, weights, weights.partition("_Weights.")[0].lower()) if n):

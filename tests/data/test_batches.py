@@ -1,0 +1,84 @@
+"""Batches: the same for the same seed, startable anywhere, each picture once an epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import small
+import torch
+
+from foveal import catalog
+from foveal.data.batches import Batches
+from foveal.values import Dataset
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return small.drawings(tmp_path_factory.mktemp("drawings"), train=50)
+
+
+@pytest.fixture
+def augmented(data: Dataset) -> Batches:
+    assert data.facts is not None
+    view = catalog.find("augmentations", "light").build(small.PRE, data.facts, flip=True, scratch=True)
+    return small.batches(data, "train", 8, view=view)
+
+
+def test_an_epoch_has_every_picture_once_in_another_order_each_time(data: Dataset) -> None:
+    train = small.batches(data, "train", 8)
+    orders = []
+    for number in range(3):
+        ids = [i for batch in train.epoch(number) for i in batch.ids]
+        assert len(ids) == len(set(ids)) == 48, "two pictures beyond the last full batch sit out"
+        orders.append(ids)
+    assert orders[0] != orders[1] != orders[2]
+    rested = [{i.id for i in data.part("train")} - set(ids) for ids in orders]
+    assert len({frozenset(r) for r in rested}) > 1, "others each time"
+
+
+def test_evaluation_has_every_picture_in_the_datas_order(data: Dataset) -> None:
+    val = small.batches(data, "val", 7)
+    assert [i for batch in val.epoch(0) for i in batch.ids] == [item.id for item in data.part("val")]
+    assert len(val) == 4
+
+
+def test_starting_mid_epoch_gives_the_same_batches(augmented: Batches) -> None:
+    whole = list(augmented.epoch(4))
+    rest = list(augmented.epoch(4, 3))
+    assert len(rest) == len(whole) - 3
+    for one, other in zip(whole[3:], rest, strict=True):
+        assert one.ids == other.ids
+        assert torch.equal(one.images, other.images)
+
+
+def test_augmentation_depends_on_seed_and_epoch_alone(augmented: Batches) -> None:
+    torch.manual_seed(1)
+    one = next(augmented.epoch(0))
+    torch.manual_seed(2)
+    other = next(augmented.epoch(0))
+    assert torch.equal(one.images, other.images)
+    seeded = next(dataclasses.replace(augmented, seed=9).epoch(0))
+    assert one.ids != seeded.ids
+
+
+def test_drawing_batches_leaves_the_random_state_alone(augmented: Batches) -> None:
+    before = torch.get_rng_state()
+    list(augmented.epoch(0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_on_the_device_normalised(data: Dataset) -> None:
+    train = small.batches(data, "train", 8)
+    raw = next(train.epoch(0))
+    assert raw.images.dtype == torch.uint8
+    there = train.to(raw, "cpu", channels_last=True)
+    assert torch.allclose(there.images, (raw.images / 255 - 0.5) / 0.25)
+    assert there.images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_fewer_pictures_than_a_batch(tmp_path: Path) -> None:
+    data = small.drawings(tmp_path, train=3)
+    (batch,) = list(small.batches(data, "train", 8).epoch(0))
+    assert len(batch.ids) == 3
