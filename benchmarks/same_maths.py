@@ -57,7 +57,7 @@ def bare(train: Batches, val: Batches, task: object, epochs: int) -> tuple[list[
             images = normalise(batch.images, PRE).contiguous(memory_format=torch.channels_last)
             optimizer.zero_grad()
             loss = F.cross_entropy(net(images), batch.truths, label_smoothing=0.1)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             losses.append(loss.item())
             step += 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import small
 import torch
 from torch import Tensor, nn
 
+import small
 from foveal.evaluation import evaluate, is_channels_last
 from foveal.values import Dataset
 

@@ -260,3 +260,15 @@ def test_workers_change_nothing(data: Dataset) -> None:
         assert one.ids == other.ids
         assert torch.equal(one.images, other.images)
         assert torch.equal(one.truths, other.truths)
+
+
+def test_a_run_out_of_patience_stays_so_when_resumed(data: Dataset) -> None:
+    """Saved after its last epoch, killed before it could end: not one step more."""
+    stage = Stage("train", "all", 50, 1e-12, "constant", 0.0)
+    first = small.fresh(stages=(stage,), patience=2)
+    run(first, data)
+    second = State(small.tiny(), first.options)
+    second.restore(first.capture())
+    said = run(second, data)
+    assert [type(e) for e in said] == [events.Started, events.Stopped]
+    assert said[-1].step == first.step

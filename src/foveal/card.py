@@ -119,7 +119,7 @@ def model_file(path: str | os.PathLike[str]) -> Path:
 def _like(path: Path) -> list[str]:
     """Models and runs beside `path` with similar names."""
     try:
-        beside = [p.name for p in path.parent.iterdir() if p.is_dir() or p.suffix == ".safetensors"]
+        beside = [p.name for p in path.parent.iterdir() if p.suffix == ".safetensors" or (p / BEST).is_file()]
     except OSError:
         return []
     return [str(path.parent / name) for name in nearest(path.name, beside)]

@@ -63,8 +63,8 @@ class Task(Protocol):
     def headline(self) -> Headline: ...
 
     @property
-    def chance(self) -> float:
-        """The headline's value for a network that has learned nothing (labels uniform)."""
+    def chance(self) -> float | None:
+        """The headline's value for a network that has learned nothing (labels uniform), where it has one."""
 
     def truth(self, item: Item) -> Any:
         """An item's truth as the value that `collate` takes (a class index, tv_tensors boxes...)."""
@@ -72,10 +72,8 @@ class Task(Protocol):
     def collate(self, truths: Sequence[Any]) -> Any:
         """Truths of a batch as tensors, in order."""
 
-    def split(self, batch: Batch, pieces: int) -> list[Batch]:
-        """A batch cut into at most `pieces`, for accumulation."""
-
-    def step(self, network: nn.Module, batch: Batch) -> Step: ...
+    def step(self, network: nn.Module, batch: Batch) -> Step:
+        """Forward and loss, the mean over the batch's pictures; in both modes, with outputs for the meter."""
 
     def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
         """For each picture of `BCHW` its predictions, best first."""

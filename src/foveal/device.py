@@ -35,7 +35,12 @@ def choose(wanted: str | None = None) -> tuple[str, str]:
                     f"Here: {', '.join(there)}.",
                     "Leave --device out, or install a torch build for your GPU (see the README).",
                 )
-            raise UnknownNameError("device", wanted, there)
+            raise UnknownNameError(
+                "device",
+                wanted,
+                {*there, "cuda", "mps"},
+                f"This machine has {', '.join(there)}; leave --device out to take the fastest.",
+            )
         return wanted, "given"
     for name in ("cuda", "mps"):
         if name in there:
@@ -91,8 +96,8 @@ def set_random_state(state: dict[str, Any], device: str) -> None:
 def seeded(seed: int) -> Iterator[None]:
     """Torch's CPU generator seeded inside, and as it was afterwards."""
     before = torch.get_rng_state()
-    torch.default_generator.manual_seed(seed)
     try:
+        torch.default_generator.manual_seed(seed)
         yield
     finally:
         torch.set_rng_state(before)
@@ -102,10 +107,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch ran out of memory, on any device."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in said or "DefaultCPUAllocator: can't allocate memory" in said
-    )
+    signs = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def free_memory(device: str) -> None:

@@ -14,11 +14,11 @@ from .values import Batch, Evaluation, Step
 def evaluate(
     network: nn.Module, task: Task, batches: Batches, split: str, device: str = "cpu", precision: str = "fp32"
 ) -> Evaluation:
-    """Judge a network on a split; its mode is as before afterwards.
+    """Judge a network on a split; the mode of each of its modules is as before afterwards.
 
     Out of memory is met by smaller pieces, as in training.
     """
-    was_training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     meter = task.meter()
     channels_last = is_channels_last(network)
@@ -28,9 +28,7 @@ def evaluate(
             batch = batches.to(raw, device, channels_last)
             while True:
                 try:
-                    made = [
-                        (_forward(network, task, b, device, precision), b) for b in task.split(batch, pieces)
-                    ]
+                    made = [(_forward(network, task, b, device, precision), b) for b in batch.split(pieces)]
                     break
                 except RuntimeError as error:
                     if not is_out_of_memory(error) or pieces >= len(batch.ids):
@@ -40,7 +38,8 @@ def evaluate(
             for step, piece in made:
                 meter.add(step, piece)
     finally:
-        network.train(was_training)
+        for module, training in modes:
+            module.training = training
     return meter.result(split)
 
 

@@ -11,6 +11,7 @@ from . import catalog, events
 from .contracts import Task
 from .data.batches import Batches
 from .device import autocast, free_memory, is_out_of_memory
+from .errors import RunError
 from .evaluation import evaluate, is_channels_last
 from .options import FitOptions
 from .state import State
@@ -47,7 +48,7 @@ def fit(
         resumed = False
         stage = state.current
         schedule = catalog.find("schedules", stage.schedule)
-        while not clock.stage_is_over():
+        while not (clock.stage_is_over() or out_of_patience(state)):
             # --- one epoch, perhaps from its middle ---
             set_training(network, options.head, stage.trainable)
             if state.batch == 0:
@@ -71,26 +72,18 @@ def fit(
                     break
             # --- a loss that is not finite: back to the last sound state, slower ---
             if not is_sound(state):
-                yield rewind(state)
+                back, voice = rewind(state), Voice(state)
+                yield back
                 if state.setbacks > SETBACKS:
                     return
                 continue
             # --- the epoch is over: judge it ---
-            state.evaluating = True
-            state.evaluation = evaluate(network, task, check, "val", options.device, options.precision)
-            state.evaluating = False
+            with state.judging():
+                state.evaluation = evaluate(network, task, check, "val", options.device, options.precision)
             clock.evaluated(state.tick())
+            voice.since = state.seconds
             yield conclude(state)
-            if state.since_best >= options.patience:
-                if number == len(options.stages) - 1:
-                    yield events.Stopped(step=state.step, why="early", says=early(state, task, options))
-                    return
-                break
-    yield events.Stopped(
-        step=state.step,
-        why="time" if options.seconds else "finished",
-        says="the planned time is used" if options.seconds else "every planned epoch is done",
-    )
+    yield ended(state, task)
 
 
 def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torch.Tensor:
@@ -103,22 +96,22 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     assert optimizer is not None
     while True:
         optimizer.zero_grad(set_to_none=True)
-        total: torch.Tensor | None = None
         try:
-            for piece in task.split(batch, state.pieces):
-                with autocast(options.device, options.precision):
-                    loss = task.step(state.network, piece).loss
-                if state.pieces > 1:
-                    loss = loss * (len(piece.ids) / len(batch.ids))
-                torch.autograd.backward(scaler.scale(loss) if scaler else loss)
-                total = loss.detach() if total is None else total + loss.detach()
+            # a frame of its own, so that nothing keeps the graph when memory runs out in it
+            total = sum(backward(state, task, piece, len(batch.ids)) for piece in batch.split(state.pieces))
             break
         except RuntimeError as error:
-            if not is_out_of_memory(error) or state.pieces >= len(batch.ids):
+            if not is_out_of_memory(error):
                 raise
+            if state.pieces >= len(batch.ids):
+                raise RunError(
+                    f"A single picture does not fit into the memory of {options.device}.",
+                    "A network and pictures that fit with a batch of one.",
+                    "Give a smaller --size or another --network.",
+                ) from error
             state.pieces *= 2
         free_memory(options.device)
-    assert total is not None
+    assert isinstance(total, torch.Tensor)
     if options.device == "cpu" and not math.isfinite(total.item()):
         return total
     if scaler:
@@ -127,6 +120,17 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     else:
         optimizer.step()
     return total
+
+
+def backward(state: State, task: Task, piece: Batch, whole: int) -> torch.Tensor:
+    """Add a piece's gradients to those of its batch of `whole` pictures; its share of the loss."""
+    options, scaler = state.options, state.scaler
+    with autocast(options.device, options.precision):
+        loss = task.step(state.network, piece).loss
+    if len(piece.ids) < whole:
+        loss = loss * (len(piece.ids) / whole)
+    torch.autograd.backward(scaler.scale(loss) if scaler else loss)
+    return loss.detach()
 
 
 def set_rate(state: State, factor: float) -> float:
@@ -156,7 +160,7 @@ def rewind(state: State) -> events.Event:
         return events.Stopped(
             step=state.step,
             why="diverged",
-            says=f"the loss was not finite for the {setbacks}rd time (step {at}), although the rate had "
+            says=f"the loss was not finite {setbacks} times (the last at step {at}), although the rate had "
             f"been divided by {round(1 / (scale / SLOWER)):g}; the weights are those of step {state.step}, the last "
             "sound ones. Try a smaller --lr, or look at the data with foveal inspect",
         )
@@ -171,6 +175,7 @@ def conclude(state: State) -> events.Epoch:
     """Note an epoch's results in the state and say them; afterwards the next epoch's first batch is due."""
     assert state.evaluation is not None
     headline, loss = state.evaluation.headline, state.evaluation.metrics.get("loss", math.inf)
+    loss = loss if math.isfinite(loss) else math.inf
     # few validation pictures give many ties; the smaller loss decides them
     tied = state.best is not None and headline.value == state.best.value
     best = loss < state.best_loss if tied else headline.better_than(state.best)
@@ -193,10 +198,21 @@ def conclude(state: State) -> events.Epoch:
     return event
 
 
-def early(state: State, task: Task, options: FitOptions) -> str:
-    """Why training stopped before its planned end."""
-    best = f"{state.best.value:.4f}" if state.best else "none"
-    return f"{options.patience} epochs without a better {task.headline.name} than {best}"
+def out_of_patience(state: State) -> bool:
+    """Whether the stage has gone on long enough without a better headline."""
+    return state.since_best >= state.options.patience
+
+
+def ended(state: State, task: Task) -> events.Stopped:
+    """Why training is over, when nothing went wrong."""
+    if out_of_patience(state) and state.best:
+        best = f"{task.headline.name} than {state.best.value:.4f}"
+        return events.Stopped(
+            step=state.step, why="early", says=f"{state.since_best} epochs without a better {best}"
+        )
+    if state.options.seconds is not None:
+        return events.Stopped(step=state.step, why="time", says="the planned time is used")
+    return events.Stopped(step=state.step, why="finished", says="every planned epoch is done")
 
 
 class Clock:
@@ -215,9 +231,12 @@ class Clock:
         """Seconds to keep free at the end: one check, and the pictures judged after training."""
         s, count = self.state, max(1, self.check_count)
         each = self.check_seconds
-        if each is None:  # not seen yet: a forward pass is about a third of a step
+        if each is None and s.stage_step < 5:  # the first steps warm up, and tell nothing
+            return 0.0
+        if each is None:  # not seen yet: a forward pass is about a third of a step through all layers
             spent = s.seconds - s.stage_began
-            each = spent / max(1, s.stage_step * self.options.batch) * count / 3
+            passes = 3 if s.current.trainable == "all" else 1
+            each = spent / (s.stage_step * self.options.batch) * count / passes
         return each * (1 + self.options.after / count)
 
     def _stage_seconds(self) -> float:
@@ -251,7 +270,7 @@ class Clock:
         return min(1.0, s.step / (sum(stage.epochs for stage in o.stages) * self.steps))
 
     def seconds_left(self) -> float | None:
-        """Forecast of the training time still to come, evaluations not counted."""
+        """Forecast of the time still to come, evaluations between the epochs included."""
         done = self.progress()
         return self.state.seconds * (1 - done) / done if done > 0 else None
 

@@ -24,7 +24,10 @@ class Interrupt:
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
+                before = signal.getsignal(number)
+                if before not in (signal.SIG_IGN, None):  # who started us may want it ignored: nohup
+                    self._before[number] = before
+                    signal.signal(number, self._handle)
         return self
 
     def __exit__(

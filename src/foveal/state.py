@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +69,17 @@ class State:
     @property
     def current(self) -> Stage:
         return self.options.stages[self.stage]
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Inside, `evaluating` says that an interrupt loses nothing; the random state is as before after."""
+        before = random_state(self.options.device)
+        self.evaluating = True
+        try:
+            yield
+        finally:
+            self.evaluating = False
+            set_random_state(before, self.options.device)
 
     def start_clock(self) -> None:
         self._lap = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from .contracts import Task
 from .data.batches import Batches
 from .data.examine import examine
 from .data.views import evaluation_view
-from .errors import DivergedError, RunError
+from .errors import DivergedError, OptionError, RunError
 from .evaluation import evaluate
 from .fit import fit
 from .interrupt import Interrupt
@@ -27,6 +28,8 @@ from .options import FitOptions, TrainOptions, make
 from .plan import Plan
 from .run import RESUME, Run
 from .state import State
+from .storage import previous
+from .structure.layers import is_in
 from .structure.transplant import transplant
 from .trained import Trained
 from .values import Choice, Dataset, Evaluation, Preprocessing
@@ -39,6 +42,7 @@ def start(
 ) -> Trained:
     """Train by a plan in a new run folder. `name` is the data's; `began` the command's start, Unix seconds."""
     o = planned.options
+    network = seeded_network(planned, screen)  # first: weights that do not fit leave no folder behind
     run = Run.create(o.runs_dir, f"{name}-{planned.start.network.replace('/', '-')}", o.out)
     screen(("run", str(run.folder)))
     with run.lock():
@@ -57,9 +61,7 @@ def start(
             },
             [*split, *planned.choices],
         )
-        network = seeded_network(planned, screen)
-        job = Job.of(run, dataset, network, planned.task, screen, began)
-        return job.train(None)
+        return Job.of(run, dataset, network, planned.task, screen, began).train(None)
 
 
 def resume(path: str, screen: Screen, began: float) -> Trained:
@@ -77,8 +79,9 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
             )
             return done
         kept, dataset = run.options, run.dataset
-        _verify(dataset, path)
-        if not (run.folder / RESUME).exists():  # killed before the first state: begin again
+        _verify(dataset, path, kept["train"]["data_home"])
+        state = run.folder / RESUME
+        if not (state.exists() or previous(state).exists()):  # killed before the first: begin again
             planned = plan.make(dataset, make(TrainOptions, kept["train"]))
             network = seeded_network(planned, screen)
             return Job.of(run, dataset, network, planned.task, screen, began).train(None)
@@ -93,9 +96,9 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
         return Job.of(run, dataset, network, task, screen, began).train(saved)
 
 
-def _verify(dataset: Dataset, path: str) -> None:
+def _verify(dataset: Dataset, path: str, data_home: str | None) -> None:
     """Refuse to go on with other pictures than the run began with."""
-    now = {item.id: item.sha256 for item in examine(dataset).items}
+    now = {item.id: item.sha256 for item in examine(dataset, data_home=data_home).items}
     changed = [item.id for item in dataset.items if now.get(item.id) != item.sha256]
     if changed:
         raise RunError(
@@ -118,6 +121,7 @@ def seeded_network(planned: Plan, screen: Screen) -> nn.Module:
     """The plan's network with its start's weights in it; seeds everything before drawing any."""
     device.seed_all(planned.options.seed, planned.options.deterministic)
     network = _built(planned.architecture)
+    _try_out(network, planned)
     s = planned.start
     if s.state is not None:
         done = transplant(
@@ -130,7 +134,33 @@ def seeded_network(planned: Plan, screen: Screen) -> nn.Module:
         )
         if done.adapted:
             screen(events.Noticed(what="weights", says=f"adapted to this data: {', '.join(done.adapted)}"))
+        lost = [name for name in done.fresh if not is_in(name, planned.fit.head)]
+        if lost:
+            screen(
+                events.Noticed(what="weights", says=f"not in {s.source}, so drawn anew: {', '.join(lost)}")
+            )
     return network
+
+
+def _try_out(network: nn.Module, planned: Plan) -> None:
+    """A forward pass in training, of the smallest batch that may come, on a copy that is thrown away.
+
+    Raises:
+        OptionError: the network cannot take this size or batch.
+    """
+    a, batch = planned.architecture, min(planned.fit.batch, 2)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            copy.deepcopy(network).train()(torch.zeros(batch, a["channels"], a["size"], a["size"]))
+    except (RuntimeError, ValueError) as error:
+        if device.is_out_of_memory(error):
+            raise
+        raise OptionError(
+            f"{a['name']} cannot train on pictures of {a['size']} px in batches of {planned.fit.batch}: {error}",
+            "Pictures large enough for every pooling of the network (most want 32 px, some 64 and more), "
+            "and at least two in a batch where it normalises over the batch.",
+            "Give a larger --size or --batch, or another --network.",
+        ) from error
 
 
 @dataclass
@@ -152,6 +182,7 @@ class Job:
     scalars: Scalars
     state: State = field(init=False)
     first_model: float | None = None
+    judging: bool = False
     saved_at: float = 0.0
 
     @classmethod
@@ -187,8 +218,12 @@ class Job:
             self.state.restore(saved)
         self.saved_at = time.monotonic()
         try:
-            end = self._loop()
-            return self._finish(end)
+            with Interrupt(at_once=lambda: self.judging or self.state.evaluating) as interrupt:
+                try:
+                    return self._finish(self._loop(interrupt))
+                except KeyboardInterrupt:
+                    self._interrupted()
+                    raise
         finally:
             self.scalars.close()
 
@@ -220,27 +255,22 @@ class Job:
             pin=self.fit.device.startswith("cuda"),
         )
 
-    def _loop(self) -> events.Stopped:
+    def _loop(self, interrupt: Interrupt) -> events.Stopped:
         """Consume the loop's events: write, show, save when due, stop when asked."""
         state = self.state
-        loop = fit(state, self.task, self.batches("train", augment=True), self.batches("val"), state.options)
-        with Interrupt(at_once=lambda: state.evaluating) as interrupt:
-            try:
-                for event in loop:
-                    if isinstance(event, events.Stopped):
-                        self._save_state()
-                        return event
-                    if type(event) is not events.Event:
-                        self._tell(event)
-                    if isinstance(event, events.Epoch) and event.best:
-                        self._keep_best(event)
-                    if interrupt.asked:
-                        raise KeyboardInterrupt
-                    if time.monotonic() - self.saved_at >= self.options.save_seconds:
-                        self._save_state()
-            except KeyboardInterrupt:
-                self._interrupted()
-                raise
+        train, check = self.batches("train", augment=True), self.batches("val")
+        for event in fit(state, self.task, train, check, state.options):
+            if isinstance(event, events.Stopped):
+                self._save_state()
+                return event
+            if type(event) is not events.Event:
+                self._tell(event)
+            if isinstance(event, events.Epoch) and event.best:
+                self._keep_best(event)
+            if interrupt.asked:
+                raise KeyboardInterrupt
+            if time.monotonic() - self.saved_at >= self.options.save_seconds:
+                self._save_state()
         raise AssertionError("the loop says how it ended")
 
     def _tell(self, event: events.Event) -> None:
@@ -263,15 +293,21 @@ class Job:
         self.saved_at = time.monotonic()
 
     def _interrupted(self) -> None:
-        """Save all, and say how to go on."""
+        """Save all, and say how to go on. While the best model is judged, all is saved already."""
         if self.state.optimizer is None:
             return
-        self._save_state()
-        self.run.save_model(self._model(self.state.evaluation), "last")
+        if not self.judging:
+            self._save_state()
+            self._save_last()
         how = f"foveal train --resume {self.run.folder}"
         self._tell(
             events.Stopped(step=self.state.step, why="interrupted", says=f"all is saved; go on with: {how}")
         )
+
+    def _save_last(self) -> None:
+        # in the middle of an epoch the network is not the one that was judged
+        judged = self.state.evaluation if self.state.batch == 0 else None
+        self.run.save_model(self._model(judged), "last")
 
     def _model(self, judged: Evaluation | None) -> Model:
         """The network as it is, with its card."""
@@ -291,27 +327,28 @@ class Job:
 
     def _finish(self, end: events.Stopped) -> Trained:
         """Judge the best model on the test split, once, and write the result down."""
-        self.run.save_model(self._model(self.state.evaluation), "last")
-        headline = self.state.best
-        if headline is None:
+        self._save_last()
+        if self.state.best is None:
             self._tell(end)
             raise DivergedError(
                 f"The run {self.run.folder} ended before any epoch could be judged: {end.says}.",
                 "At least one epoch with finite losses, whose model is then kept.",
                 "Train again with a smaller --lr (or leave it out).",
             )
-        judged = None
-        if self.dataset.part("test"):
-            best = self.run.model("best")
-            self.network.load_state_dict(best.network.state_dict())
-            # in fp32, as `evaluate` and `predict` will compute it
-            judged = evaluate(self.network, self.task, self.batches("test"), "test", self.fit.device)
-            headline = judged.headline
-            card = dataclasses.replace(best.card, scores=(*best.card.scores, headline))
-            self.run.save_model(dataclasses.replace(best, card=card), "best")
-        says = end.says
-        if headline.low <= self.task.chance <= headline.high:
-            says += f"; it is no better than chance ({self.task.chance:.3g}): look at --lr and at the labels"
+        part = "test" if self.dataset.part("test") else "val"
+        best = self.run.model("best")
+        self.judging = True
+        self.network.load_state_dict(best.network.state_dict())
+        # in fp32, as `evaluate` and `predict` will compute it
+        judged = evaluate(self.network, self.task, self.batches(part), part, self.fit.device)
+        self.judging = False
+        headline = judged.headline
+        others = tuple(score for score in best.card.scores if score.split != part)
+        card = dataclasses.replace(best.card, scores=(*others, headline))
+        self.run.save_model(dataclasses.replace(best, card=card), "best")
+        says, chance = end.says, self.task.chance
+        if chance is not None and headline.low <= chance <= headline.high:
+            says += f"; it is no better than chance ({chance:.3g}): look at --lr and at the labels"
         done = Trained(
             run=self.run.folder,
             model=self.run.folder / "best.safetensors",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -139,6 +139,32 @@ class Batch:
     images: Tensor
     truths: Any
     ids: list[str]
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with `move` done to every tensor in it, however the truths are nested."""
+        return Batch(_moved(self.images, move), _moved(self.truths, move), self.ids)
+
+    def pin_memory(self) -> Batch:
+        """Called by torch's loader, so that copies to a GPU overlap with computing."""
+        return self.moved(lambda tensor: tensor.pin_memory())
+
+    def split(self, pieces: int) -> list[Batch]:
+        """The batch cut into at most `pieces`, for accumulation; truths are a tensor or a list."""
+        size = -(-len(self.ids) // pieces)
+        return [
+            Batch(self.images[n : n + size], self.truths[n : n + size], self.ids[n : n + size])
+            for n in range(0, len(self.ids), size)
+        ]
+
+
+def _moved(value: Any, move: Callable[[Tensor], Tensor]) -> Any:
+    if hasattr(value, "is_pinned"):  # a tensor; torch is not loaded for asking
+        return move(value)
+    if isinstance(value, Mapping):
+        return {k: _moved(v, move) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_moved(v, move) for v in value)
+    return value
 
 
 @dataclass

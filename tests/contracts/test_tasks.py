@@ -34,7 +34,7 @@ def test_overfits_eight_pictures(name: str) -> None:
     assert float(step.loss.detach()) < 0.05
     network.eval()
     meter = task.meter()
-    for piece in task.split(batch, 3):
+    for piece in batch.split(3):
         meter.add(task.step(network, piece), piece)
     judged = meter.result("train")
     assert judged.count == 8

@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-import small
 import torch
 
+import small
 from foveal import catalog
 from foveal.data.batches import Batches
 from foveal.values import Dataset

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pictures import class_folder
 
 import foveal
 from foveal.errors import DataError, OptionError
 from foveal.trained import Trained
+from pictures import class_folder
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,10 @@ def done(home: Path) -> Trained:
 
 def test_other_data_with_names_in_another_order(home: Path, done: Trained) -> None:
     """Class names travel by name: data with fewer classes is judged against the right ones."""
-    model = foveal.Model.load(done.run)
     data = class_folder(home / "two", classes=2, each=6, size=16, seed=5)
     judged = foveal.evaluate(done.run, data)
     assert judged.count == 12
-    assert {row["truth"] for row in judged.examples} == {
-        p.name for p in data.iterdir()
-    }
+    assert {row["truth"] for row in judged.examples} == {p.name for p in data.iterdir()}
     assert len(judged.confusion) == 3
     assert judged.headline.split == "all"
 

@@ -18,7 +18,7 @@ def build(preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bo
     size, interpolation = preprocessing.size, INTERPOLATION[preprocessing.interpolation]
     steps: list[object] = []
     if scratch:
-        if (facts.width, facts.height, facts.max_side) != (size, size, size):
+        if (facts.min_side, facts.max_side) != (size, size):
             steps += [v2.Resize(size, interpolation=interpolation), v2.CenterCrop(size)]
         steps.append(v2.RandomCrop(size, padding=max(1, size // 8)))
     else:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
+from multiprocessing import resource_tracker
 
 import numpy as np
 import torch
@@ -59,53 +66,112 @@ class Batches:
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from batch `start` on."""
-        made = _Made(self, number, self.order(number))
         if not self.workers:
-            return (made[n] for n in range(start, len(self)))
-        return iter(
-            DataLoader(
-                made,
-                batch_size=None,
-                sampler=range(start, len(self)),
-                num_workers=self.workers,
-                pin_memory=self.pin,
-                prefetch_factor=4,
-                multiprocessing_context="spawn",
-            )
+            made = _Made(self)
+            return (made[number, n] for n in range(start, len(self)))
+        places, loader = self._workers
+        places.epoch, places.start = number, start
+        begun = loader._iterator is not None
+        with _shielded():
+            batches = iter(loader)
+        if not begun:  # after torch's own, hence before it at the exit: that one waits five seconds a worker
+            atexit.register(_dismiss, weakref.ref(loader))
+        return batches
+
+    @cached_property
+    def _workers(self) -> tuple[_Places, DataLoader[Batch]]:
+        """The worker processes, begun once for all epochs: each of them has to load torch first."""
+        places = _Places(len(self))
+        loader = DataLoader(
+            _Made(replace(self)),  # a copy, without the workers themselves
+            batch_size=None,
+            sampler=places,
+            num_workers=self.workers,
+            pin_memory=self.pin,
+            generator=torch.Generator(),  # its own: the network's draws stay as without workers
+            prefetch_factor=4,
+            multiprocessing_context="spawn",
+            worker_init_fn=_begun,
+            persistent_workers=True,
         )
+        return places, loader
 
     def to(self, batch: Batch, device: str, channels_last: bool) -> Batch:
         """The batch on the device, normalised, in the memory layout the network wants."""
-        images = batch.images.to(device, non_blocking=self.pin)
-        images = normalise(images, self.preprocessing)
+        batch = batch.moved(lambda tensor: tensor.to(device, non_blocking=self.pin))
+        images = normalise(batch.images, self.preprocessing)
         if channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        truths = (
-            batch.truths.to(device, non_blocking=self.pin) if hasattr(batch.truths, "to") else batch.truths
-        )
-        return replace(batch, images=images, truths=truths)
+        return replace(batch, images=images)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Made(Dataset[Batch]):
-    """Batch number -> batch; picklable, so that worker processes can make it."""
+    """Epoch and batch number -> batch; picklable, so that worker processes can make it."""
 
     batches: Batches
-    number: int
-    order: list[list[int]]
+    drawn: tuple[int, list[list[int]]] = (-1, [])
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.batches)
 
-    def __getitem__(self, place: int) -> Batch:
-        b = self.batches
-        items = [b.items[n] for n in self.order[place]]
+    def order(self, number: int) -> list[list[int]]:
+        """The epoch's order, drawn once an epoch."""
+        if self.drawn[0] != number:
+            self.drawn = number, self.batches.order(number)
+        return self.drawn[1]
+
+    def __getitem__(self, where: tuple[int, int]) -> Batch:
+        b, (number, place) = self.batches, where
+        items = [b.items[n] for n in self.order(number)[place]]
         images, truths = [], []
         # one seed a batch, not a picture: seeding costs as much as a small picture's crop
-        seed = int(np.random.SeedSequence((b.seed, self.number, place)).generate_state(1, np.uint64)[0] >> 1)
+        seed = int(np.random.SeedSequence((b.seed, number, place)).generate_state(1, np.uint64)[0] >> 1)
         with seeded(seed):
             for item in items:
                 image, truth = b.view(open_image(b.root, item, b.preprocessing.channels), b.task.truth(item))
                 images.append(to_uint8(image))
                 truths.append(truth)
         return Batch(torch.stack(images), b.task.collate(truths), [item.id for item in items])
+
+
+@dataclass
+class _Places:
+    """Which batches are wanted next, as (epoch, batch number)."""
+
+    count: int
+    epoch: int = 0
+    start: int = 0
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, n) for n in range(self.start, self.count))
+
+    def __len__(self) -> int:
+        return self.count - self.start
+
+
+@contextmanager
+def _shielded() -> Iterator[None]:
+    """Processes begun inside never see Ctrl-C, which a terminal sends to all: their parent ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: there they ignore it once they have begun
+        yield
+        return
+    resource_tracker.ensure_running()  # it would lift the block on its way
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _dismiss(loader: weakref.ref[DataLoader[Batch]]) -> None:
+    """Tell the workers to go; a leaving process would wait for them before it tells them."""
+    there = loader()
+    if there is not None and there._iterator is not None:
+        there._iterator._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def _begun(worker: int) -> None:
+    """In a worker: deaf to Ctrl-C, and gone at once when it is told to, without unloading torch first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(os._exit, 0)

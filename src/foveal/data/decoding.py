@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import stat
 import threading
 import warnings
@@ -235,7 +236,8 @@ def _refusing(name: str) -> Iterator[None]:
     except DataError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(name, str(error).rstrip(".")) from None
+        pixels = re.search(r"\d+", str(error))
+        raise _too_large(name, f"{int(pixels[0]):,} pixels" if pixels else "too many pixels") from None
     except MemoryError:
         raise _too_large(name, "more memory needed than there is") from None
     except Exception as error:  # decoders raise SyntaxError, struct.error, IndexError... on damaged files

@@ -111,10 +111,11 @@ def _too_many(dataset: Dataset, broken: dict[str, PictureError]) -> DataError:
     shown = "\n".join(f"  {error.came}" for error in list(broken.values())[:5])
     more = f"\n  and {len(broken) - 5} more" if len(broken) > 5 else ""
     first = next(iter(broken.values()))
+    todo = first.todo if len(broken) == 1 else "Remove these files, or copy or download them again."
     return DataError(
         f"{len(broken)} of {len(dataset.items)} pictures in {dataset.root} cannot be read:\n{shown}{more}",
         "At most a tenth may be unreadable; they are then left out and named.",
-        f"{first.todo} If the pictures are right, check the path, and that all have been copied.",
+        f"{todo} If the pictures are right, check the path, and that all have been copied.",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from PIL import Image
 from torch import Tensor
@@ -44,6 +46,12 @@ def to_uint8(image: Image.Image) -> Tensor:
 
 def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     """uint8 `BCHW` to float `BCHW`: (value / 255 - mean) / std, on the images' device."""
-    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std, device=images.device).view(1, -1, 1, 1)
+    mean, std = (_constant(values, images.device) for values in (preprocessing.mean, preprocessing.std))
     return images.float().div_(255).sub_(mean).div_(std)
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Once a device: copying them there for every batch would wait for the GPU each time."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device).view(1, -1, 1, 1)

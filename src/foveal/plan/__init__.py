@@ -74,7 +74,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         precision=precision,  # type: ignore[arg-type]
         head=catalog.find("architectures", begin.network).head(begin.network),
         batch=batch,
-        after=len(dataset.part("test")),
+        after=len(dataset.part("test") or dataset.part("val")),
         deterministic=filled.deterministic,
     )
     architecture = {

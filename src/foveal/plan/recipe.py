@@ -20,8 +20,9 @@ def preprocessing(choices: Choices, start: Start, facts: Facts) -> Preprocessing
     side = min(facts.width, facts.height)
     own = start.preprocessing
     if own is None:
-        limit = 64 if start.network == "resnet9" else 224
-        size = choices.pick("size", max(8, min(side, limit)), f"the pictures' shorter side is {side} px")
+        # others than the small network halve the picture five times before they look at the whole
+        least, most = (8, 64) if start.network == "resnet9" else (64, 224)
+        size = choices.pick("size", max(least, min(side, most)), f"the pictures' shorter side is {side} px")
         channels = choices.pick("channels", *_colours(facts))
         # batch normalisation makes the exact values immaterial; these bring pictures near mean 0, std 1
         return Preprocessing(size, channels, (0.5,) * channels, (0.25,) * channels)
@@ -54,7 +55,7 @@ def batch_size(choices: Choices, start: Start, count: int, device: str) -> int:
         best, why = (256 if start.state is None else 64), "keeps a GPU busy"
     if start.state is None and count >= 20_000:
         best, why = max(best, 128), "He et al. 2016 for CIFAR-10; smoother gradients where data is plentiful"
-    few = 2 ** int(math.log2(max(4, count / 10)))
+    few = min(count, 2 ** int(math.log2(max(4, count / 10))))
     if few < best:
         best, why = few, f"so that {count:,} pictures still give about ten steps an epoch"
     batch: int = choices.pick("batch", best, why)
@@ -82,7 +83,7 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, float 
     else:
         rate, why = (1e-3 * math.sqrt(batch / 64), "1e-3 per 64 pictures, with the square root of the batch")
         if not scratch:
-            rate, why = 2e-3, "fastai's base rate for fine-tuning; halved when the backbone trains too"
+            rate, why = 2e-3, "fastai's base rate for fine-tuning; halved once the backbone joins the head"
     lr = choices.pick("lr", float(f"{rate:.3g}"), why)
     if optimizer == "sgd":
         decay, why = (

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import pickle
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +26,7 @@ DEFAULT = "efficientnet_lite0"
 SMALL = "resnet9"
 LARGE = "resnet18"
 TINY_SIDE, PLENTY = 64, 1000
+MAX_BYTES = 8 * 2**30
 
 
 @dataclass(frozen=True)
@@ -167,33 +172,63 @@ def _foreign(data: bytes, source: str, network: str) -> Start:
 
             loaded: Any = load(data)
         else:
-            loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():  # torch's advice to programmers
+                warnings.simplefilter("ignore")
+                loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different class for each kind of damage
         raise ModelError(
-            f"{source} cannot be read as weights: {str(error).splitlines()[0][:200] if str(error) else 'damaged'}",
+            f"{source} cannot be read as weights: {_why(error)}.",
             "A state dict saved by torch.save or safetensors. Pickled programs are never run.",
             "Load it where it was made, and save only its state_dict().",
         ) from None
     for key in ("state_dict", "model", "model_state_dict"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
-    tensors = {str(k).removeprefix("module."): v for k, v in dict(loaded).items() if isinstance(v, Tensor)}
+    named = loaded.items() if isinstance(loaded, Mapping) else ()
+    tensors = {str(k).removeprefix("module."): v for k, v in named if isinstance(v, Tensor)}
+    if not tensors:
+        raise ModelError(
+            f"{source} holds no named tensors but {type(loaded).__name__}.",
+            "A state dict: a table of names and tensors.",
+            "Save network.state_dict() where it was made.",
+        )
     return Start(
         network, f"the weights {source} were given for it", lambda: tensors,
         published.preprocessing if published else None, (), source, "not stated",
     )  # fmt: skip
 
 
+def _why(error: Exception) -> str:
+    """Why torch or safetensors refused a file, without their advice to programmers."""
+    said = str(error)
+    if program := re.search(r"GLOBAL ([\w.]+)", said):
+        return f"it holds a program ({program[1]}) besides numbers"
+    if isinstance(error, pickle.UnpicklingError | LookupError | EOFError):
+        return "it is no file of torch.save, or holds more than numbers"
+    return said.splitlines()[0][:200].rstrip(".") if said else "it is damaged"
+
+
 def _downloaded(url: str) -> bytes:
+    """The file at a URL; checked where its name ends in a part of its SHA-256, as torch.hub's do."""
+    from http.client import HTTPException
     from urllib.request import urlopen
 
     try:
         with urlopen(url, timeout=30) as answer:
-            data: bytes = answer.read()
-    except (OSError, ValueError) as error:
+            data: bytes = answer.read(MAX_BYTES + 1)
+    except (OSError, ValueError, HTTPException) as error:
         raise OfflineError(
             f"{url} could not be downloaded: {error}",
             "A network connection and a URL that answers.",
             "Download the file by other means and give its path with --weights.",
         ) from error
+    told = re.search(r"-([0-9a-f]{8,64})\.\w+$", urlparse(url).path)
+    wrong = told and not hashlib.sha256(data).hexdigest().startswith(told[1])
+    if wrong or len(data) > MAX_BYTES:
+        raise ModelError(
+            f"What {url} answers is not what its name tells: "
+            + ("the SHA-256 differs." if wrong else f"it has more than {MAX_BYTES:,} bytes."),
+            "A whole weights file; where its name ends in -<SHA-256>, with that beginning.",
+            "Try again, or download it by other means and give its path with --weights.",
+        )
     return data

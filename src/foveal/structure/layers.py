@@ -61,14 +61,15 @@ def stages(network: nn.Module, head: str) -> list[list[tuple[str, nn.Parameter]]
             names += [f"{name}.{inner}" for inner, _ in child.named_children()]
         else:
             names.append(name)
-    groups: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in names}
+    # the network's own parameters (position embeddings, ...) belong to its first layers
+    groups: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in ("", *names)}
     last: list[tuple[str, nn.Parameter]] = []
     for name, parameter in network.named_parameters():
         if is_in(name, head):
             last.append((name, parameter))
             continue
         owner = next((n for n in names if is_in(name, n)), "")
-        groups.setdefault(owner, []).append((name, parameter))
+        groups[owner].append((name, parameter))
     return [*(group for group in groups.values() if group), last]
 
 
@@ -105,9 +106,5 @@ def set_training(network: nn.Module, head: str, trainable: str) -> None:
     so that its features do not change (batch statistics, dropout, drop-path)."""
     network.train(trainable == "all")
     if trainable == "head":
+        network.training = True  # the task asks the root which mode it is in; its children decide theirs
         network.get_submodule(head).train()
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Number of parameters, shared ones counted once."""
-    return sum(p.numel() for p in network.parameters())

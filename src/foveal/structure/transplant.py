@@ -46,14 +46,17 @@ def transplant(
     """Load `state` into `network` in place.
 
     The head is taken whole when labels are equal (or shapes, where labels are unknown on both
-    sides), and row by row for classes of the same name otherwise. Rows of new classes start at
-    zero: the first loss is then ln(classes), whatever scale the architecture draws its head at
-    (Kolesnikov et al. 2020, Big Transfer, section 3.3).
+    sides), and row by row for classes of the same name otherwise. Rows of new classes of a linear
+    head start at zero: the first loss is then ln(classes), whatever scale the architecture draws
+    its head at (Kolesnikov et al. 2020, Big Transfer, section 3.3). Others stay as they were drawn,
+    as a rectifier behind them would let nothing through.
 
     Raises:
         ModelError: less than 90 % of the backbone's tensors fit: these are another network's weights.
     """
     own = network.state_dict()
+    if isinstance(network.get_submodule(head), nn.Linear):
+        own = {n: torch.zeros_like(t) if is_in(n, head) else t for n, t in own.items()}
     stem = first_convolution(network)
     taken: dict[str, Tensor] = {}
     adapted: list[str] = []
@@ -61,9 +64,8 @@ def transplant(
     for name, tensor in own.items():
         given = state.get(name)
         if given is None:
-            if is_in(name, head):
-                taken[name] = torch.zeros_like(tensor)
-            fresh.append(name)
+            if not name.endswith("num_batches_tracked"):
+                fresh.append(name)
         elif is_in(name, head) and (list(old_labels) != list(new_labels) or given.shape != tensor.shape):
             taken[name], known = _rows(given, tensor, old_labels, new_labels)
             (adapted if known else fresh).append(name)
@@ -90,8 +92,8 @@ def transplant(
 
 
 def _rows(given: Tensor, tensor: Tensor, old: Sequence[str], new: Sequence[str]) -> tuple[Tensor, int]:
-    """The head's tensor: the old rows of classes known by name, zeros for the others; how many are known."""
-    rows = torch.zeros_like(tensor)
+    """The head's tensor with the old rows of classes known by name, and how many those are."""
+    rows = tensor.clone()
     shared = [label for label in new if label in old]
     if given.shape[1:] != tensor.shape[1:] or given.shape[0] != len(old):
         shared = []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,19 +52,6 @@ class Classify:
         """Class indices `B`, int64."""
         return torch.tensor(truths)
 
-    def split(self, batch: Batch, pieces: int) -> list[Batch]:
-        count = len(batch.ids)
-        size = math.ceil(count / pieces)
-        return [
-            replace(
-                batch,
-                images=batch.images[n : n + size],
-                truths=batch.truths[n : n + size],
-                ids=batch.ids[n : n + size],
-            )
-            for n in range(0, count, size)
-        ]
-
     def step(self, network: nn.Module, batch: Batch) -> Step:
         """Forward and loss; outputs are logits `BC`. Smoothing applies in training only."""
         logits = network(batch.images)
@@ -104,14 +90,15 @@ class ClassifyMeter:
         self.ids: list[str] = []
 
     def add(self, step: Step, batch: Batch) -> None:
-        self.probabilities.append(step.outputs.detach().float().softmax(1).cpu())
-        self.truths.append(batch.truths.cpu())
+        # left on the device until the end: fetching each batch would wait for the GPU
+        self.probabilities.append(step.outputs.detach().float().softmax(1))
+        self.truths.append(batch.truths)
         self.ids += batch.ids
 
     def result(self, split: str) -> Evaluation:
         """Accuracy with its bootstrap interval, top-5, macro F1, per class, calibration, examples."""
-        scores = torch.cat(self.probabilities).double().numpy()
-        truths = torch.cat(self.truths).numpy()
+        scores = torch.cat(self.probabilities).double().cpu().numpy()
+        truths = torch.cat(self.truths).cpu().numpy()
         labels = self.task.labels
         count, classes = scores.shape
         predicted = scores.argmax(1)

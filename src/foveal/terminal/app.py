@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 
 import cyclopts
@@ -57,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name must not end a command
     try:
-        code = _run(words)
+        with _terminable():
+            code = _run(words)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -76,6 +79,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             "Please report it, with the lines above and what `foveal --version` says.",
         )
         return _fail(words, bug, 1)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, with its last words; training saves first."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
+        yield  # who started us has other wishes, or signals go elsewhere
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(words: list[str]) -> int:

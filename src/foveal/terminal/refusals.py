@@ -15,6 +15,26 @@ from cyclopts.exceptions import RepeatArgumentError, UnusedCliTokensError
 
 from ..errors import OptionError, nearest
 
+# What other programs call our options.
+OTHER_WORDS = {
+    **dict.fromkeys(("rate", "learning-rate", "learningrate", "learn-rate", "alpha"), "lr"),
+    **dict.fromkeys(("batch-size", "bs", "batchsize"), "batch"),
+    **dict.fromkeys(("model", "arch", "architecture", "net", "backbone"), "network"),
+    **dict.fromkeys(("imgsz", "img-size", "image-size", "input-size", "resolution", "crop"), "size"),
+    **dict.fromkeys(("wd", "decay"), "weight-decay"),
+    **dict.fromkeys(("num-workers", "jobs", "threads"), "workers"),
+    **dict.fromkeys(("output", "output-dir", "outdir", "name", "save"), "out"),
+    **dict.fromkeys(("checkpoint", "ckpt", "init"), "weights"),
+    **dict.fromkeys(("continue", "restart"), "resume"),
+    **dict.fromkeys(("amp", "half", "fp16", "bf16"), "precision"),
+    **dict.fromkeys(("gpu", "gpus", "cuda"), "device"),
+    **dict.fromkeys(("augmentation", "aug"), "augment"),
+    **dict.fromkeys(("scheduler", "sched"), "schedule"),
+    **dict.fromkeys(("topk", "top-k", "k"), "top"),
+    **dict.fromkeys(("early-stopping", "early-stop"), "patience"),
+    **dict.fromkeys(("time", "max-time"), "minutes"),
+}
+
 
 def refusal(error: CycloptsError, words: list[str], verbs: tuple[str, ...]) -> OptionError:
     """The same refusal as an OptionError."""
@@ -53,7 +73,8 @@ def _unknown_option(error: UnknownOptionError, usage: str) -> OptionError:
     if len(word) == 1:
         near = [flag for flag in known if flag[2:].startswith(word)]
     else:
-        near = [f"--{n}" for n in nearest(word, [flag[2:] for flag in known])]
+        other = f"--{OTHER_WORDS.get(word.replace('_', '-'), '')}"
+        near = [other] if other in known else [f"--{n}" for n in nearest(word, [flag[2:] for flag in known])]
     return OptionError(
         f"There is no option {name}.",
         f"Known: {', '.join(known)}",

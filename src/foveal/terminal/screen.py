@@ -123,7 +123,9 @@ class Screen:
         self._planned = event.epochs
         stages = ", then ".join(event.stages)
         length = (
-            f"{event.epochs} epochs of {event.steps_per_epoch} steps" if event.epochs else "as time allows"
+            f"{_many(event.epochs, 'epoch')} of {_many(event.steps_per_epoch, 'step')}"
+            if event.epochs
+            else "as time allows"
         )
         verb = "Training goes on" if event.attempt > 1 else "Training"
         after = f" after step {event.step}" if event.attempt > 1 else ""
@@ -238,6 +240,10 @@ def span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _number(value: Any) -> str:

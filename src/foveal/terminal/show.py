@@ -117,7 +117,8 @@ def evaluation(console: Console, doc: Doc) -> None:
     if wrong:
         console.print()
         of = f" of {len(wrong)}" if len(wrong) > WORST_SHOWN else ""
-        console.print(text(f"The {min(len(wrong), WORST_SHOWN)} worst mistakes{of}", "bold"))
+        title = f"The {min(len(wrong), WORST_SHOWN)} worst mistakes{of}" if wrong[1:] else "The one mistake"
+        console.print(text(title, "bold"))
         console.print(_rows(wrong[:WORST_SHOWN]))
 
 
@@ -138,9 +139,10 @@ def predictions(console: Console, rows: Sequence[Doc]) -> None:
         console.print(shown)
     unread = [found for found in rows if "error" in found]
     if unread:
-        console.print(text(f"{len(unread)} of {len(rows)} pictures could not be read:", "bold yellow"))
+        console.print(text(f"Not readable, {len(unread)} of {len(rows)}:", "bold yellow"))
         for found in unread:
-            console.print(Text.assemble(text(f"  {found['path']}  "), text(found["error"], "yellow")))
+            why = found["error"].removeprefix(f"{found['path']}: ")
+            console.print(Text.assemble(text(f"  {found['path']}  "), text(why, "yellow")))
 
 
 def runs(console: Console, rows: Sequence[Doc]) -> None:

@@ -44,15 +44,23 @@ def evaluate(
     """
     read_options = make(ReadOptions, options)
     where, _ = devices.choose(device)
+    if batch < 1:
+        raise OptionError(
+            f"--batch was given as {batch!r}.",
+            "--batch takes a whole number from 1.",
+            "Give another value, or leave --batch out.",
+        )
     if split is not None and split not in PARTS:
         raise OptionError(
             f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
         )
     loaded = model if isinstance(model, Model) else model_of(model)
+    if batch < 1:
+        raise OptionError(f"--batch was given as {batch}.", "A whole number from 1.", "Give another value.")
     if data is None:
         dataset = _own_data(model)
     else:
-        dataset = examine(read(str(data), read_options))
+        dataset = examine(read(str(data), read_options), data_home=read_options.data_home)
     part, items = _part(dataset, split)
     known = [item for item in items if item.truth in loaded.task.labels]
     if not known:
@@ -67,12 +75,13 @@ def evaluate(
         dataset.root, known, loaded.task, evaluation_view(loaded.preprocessing), loaded.preprocessing, batch
     )
     judged = evaluation.evaluate(loaded.network, loaded.task, batches, part, where)
+    issues = tuple(issue for issue in dataset.issues if issue.severity != "note")
     if len(known) < len(items):
         strange = sorted({item.truth for item in items} - set(loaded.task.labels))
         says = f"{len(items) - len(known)} pictures left out: the model has no class {', '.join(strange)}"
         ids = tuple(item.id for item in items if item.truth not in loaded.task.labels)
-        judged = dataclasses.replace(judged, issues=(Issue("unknown-class", "warning", says, ids),))
-    return judged
+        issues = (*issues, Issue("unknown-class", "warning", says, ids))
+    return dataclasses.replace(judged, issues=issues)
 
 
 def _own_data(model: str | Path | Model) -> Dataset:
@@ -95,8 +104,10 @@ def _part(dataset: Dataset, split: str | None) -> tuple[str, tuple[Any, ...]]:
         if split not in there:
             raise DataError(
                 f"The data has no {split} split.",
-                f"It has {', '.join(there) if there else 'no splits'}.",
-                "Choose one of these with --split, or leave --split out.",
+                f"It has {', '.join(there) if there else 'no splits: all of it is judged'}.",
+                "Leave --split out, or DATA: then the run's own splits are judged."
+                if not there
+                else "Choose one of these with --split, or leave --split out.",
             )
         return split, dataset.part(split)
     for part in ("test", "val"):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, ModelError, OptionError
 from ..storage import write_whole
 from ..values import Prediction
 
@@ -99,6 +99,7 @@ def predict(
                 f"{name} takes a whole number from 1.",
                 "Give another value.",
             )
+    _check_model(model)
     found = find_pictures([pictures] if isinstance(pictures, str | os.PathLike) else pictures)
     network = _loaded(model, device)
     more = {} if batch is None else {"batch": batch}
@@ -107,6 +108,17 @@ def predict(
     if csv is not None:
         results.to_csv(csv)
     return results
+
+
+def _check_model(model: Model | str | os.PathLike[str]) -> None:
+    """A picture where the model belongs: said at once, as the order of the two is easily mistaken."""
+    path = Path(model) if isinstance(model, str | os.PathLike) else None
+    if path is not None and path.suffix.lower() in _suffixes() and path.is_file():
+        raise ModelError(
+            f"{path} is a picture, where the model belongs.",
+            "A model's file, a run's folder or a network's name; then the pictures.",
+            f"foveal predict MODEL {path}",
+        )
 
 
 def _loaded(model: Model | str | os.PathLike[str], device: str | None) -> Model:

@@ -48,6 +48,7 @@ def train(
             )
         return training.resume(str(resume), show, began)
     wanted = make(TrainOptions, options)
+    _check_early(wanted)
     dataset, split = prepare(
         None if data is None else str(data),
         wanted,
@@ -63,3 +64,14 @@ def train(
         show(Noticed(what="option", says=said))
     name = "digits" if data is None else Path(data).resolve().stem if Path(data).exists() else str(data)
     return training.start(dataset, planned, name, show, began, split)
+
+
+def _check_early(wanted: TrainOptions) -> None:
+    """What would be refused later anyway, before every picture of the data is read for nothing."""
+    named = (("networks", "architectures", wanted.network), ("", "schedules", wanted.schedule))
+    for _, kind, name in (*named, ("", "augmentations", wanted.augment), ("", "tasks", wanted.task)):
+        if name is not None:
+            catalog.find(kind, name)
+    device.choose(wanted.device)
+    if wanted.out is not None:
+        refuse_existing(Path(wanted.out))
