@@ -97,7 +97,8 @@ def fastai(run: Path, size: int, epochs: int) -> np.ndarray:
     fv.set_seed(0, reproducible=True)
     data = fv.ImageDataLoaders.from_df(
         frame, path="/", fn_col="path", label_col="label", valid_col="valid", bs=64, num_workers=0,
-        item_tfms=fv.Resize(size), batch_tfms=[*fv.aug_transforms(size=size), fv.Normalize.from_stats([0.5] * 3, [0.5] * 3)],
+        item_tfms=fv.Resize(size),
+        batch_tfms=[*fv.aug_transforms(size=size), fv.Normalize.from_stats([0.5] * 3, [0.5] * 3)],
     )  # fmt: skip
     body = Cut()
     head = fv.create_head(1280, data.c)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,10 +14,12 @@ from torch.nn import functional as F
 
 import small
 from foveal import events
+from foveal.errors import RunError
 from foveal.fit import SETBACKS, fit
 from foveal.options import Stage
 from foveal.schedules import onecycle
 from foveal.state import State
+from foveal.storage import load_state, save_state
 from foveal.structure.layers import parameter_groups
 from foveal.values import Dataset
 
@@ -68,24 +72,36 @@ def test_same_losses_as_a_bare_loop(data: Dataset) -> None:
     assert len(bare) == total
 
 
-@pytest.mark.parametrize("stop", [1, 5, 6, 7, 11, 17])
-def test_resumes_bit_for_bit_at_any_step(data: Dataset, stop: int) -> None:
-    """Also mid-epoch, with momentum, batch statistics and dropout."""
-    whole = small.fresh()
+STAGED = (Stage("head", "head", 1, 0.1, "constant", 0.0), Stage("all", "all", 2, 0.05, "cosine", 0.1, 0.5))
+KINDS = {
+    "sgd": {},
+    "adamw": {"optimizer": "adamw", "precision": "bf16"},
+    "staged": {"stages": STAGED},
+    "patient": {"stages": (Stage("train", "all", 3, 1e-9, "constant", 0.0),), "patience": 1},
+}
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 7, 12, 17])
+@pytest.mark.parametrize("kind", KINDS)
+def test_resumes_bit_for_bit_at_any_step(data: Dataset, kind: str, stop: int, tmp_path: Path) -> None:
+    """Also mid-epoch and between stages, with momentum, batch statistics and dropout, through a file."""
+    whole = small.fresh(**KINDS[kind])
+    whole.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run(whole, data)
 
-    first = small.fresh()
-    for event in fit(
-        first, small.task(), small.batches(data, "train"), small.batches(data, "val"), first.options
-    ):
+    first = small.fresh(**KINDS[kind])
+    first.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train, val = small.batches(data, "train"), small.batches(data, "val")
+    for event in fit(first, small.task(), train, val, first.options):
         if event.step == stop and not isinstance(event, events.Started):
             break
-    saved = first.capture()
+    save_state(tmp_path / "resume.pt", first.capture())
     torch.manual_seed(999)  # a new process has another random state
     second = State(small.tiny(seed=5), first.options)
-    second.restore(saved)
+    second.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    second.restore(load_state(tmp_path / "resume.pt")[0])
     said = run(second, data)
-    assert said[0].step == stop
+    assert said[0].step == min(stop, whole.step)
     one, other = whole.capture(), second.capture()
     for clock in ("seconds", "stage_began"):
         one.pop(clock), other.pop(clock)
@@ -272,3 +288,75 @@ def test_a_run_out_of_patience_stays_so_when_resumed(data: Dataset) -> None:
     said = run(second, data)
     assert [type(e) for e in said] == [events.Started, events.Stopped]
     assert said[-1].step == first.step
+
+
+def test_after_a_setback_epochs_are_whole(data: Dataset) -> None:
+    """Late in training, when few steps are spoken of: what was heard before must not cut an epoch short."""
+    state = State(Explodes({2}), small.fit_options(head="inner.fc"))
+    state.step = 1000
+    said = run(state, data)
+    assert [e.step for e in said if isinstance(e, events.Epoch)] == [1006, 1012, 1018]
+
+
+def test_smoothing_holds_while_the_backbone_is_frozen(data: Dataset) -> None:
+    """The task asks the network for its mode; frozen parts are in another."""
+    loss = {}
+    for smoothing in (0.0, 0.3):
+        stage = Stage("head", "head", 1, 1e-9, "constant", 0.0)
+        state = small.fresh(stages=(stage,))
+        task = dataclasses.replace(small.task(), label_smoothing=smoothing)
+        said = list(fit(state, task, small.batches(data, "train"), small.batches(data, "val"), state.options))
+        loss[smoothing] = losses(said)[0]
+        assert state.network.norm.running_mean.abs().sum() == 0, "frozen statistics stay"
+    assert loss[0.3] != pytest.approx(loss[0.0], rel=1e-3)
+
+
+class Deep(torch.autograd.Function):
+    """Runs out of memory on its way back, where most do."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        if len(gradient) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return gradient
+
+
+class HungryBack(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = small.tiny()
+        self.kept: list[weakref.ref[Tensor]] = []
+        self.alive = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.alive = max(self.alive, sum(ref() is not None for ref in self.kept))
+        out: Tensor = Deep.apply(self.inner(x))
+        self.kept.append(weakref.ref(out))
+        return out
+
+
+def test_out_of_memory_on_the_way_back_lets_the_graph_go(data: Dataset) -> None:
+    network = HungryBack()
+    state = State(network, small.fit_options(head="inner.fc"))
+    run(state, data)
+    assert state.pieces == 2
+    assert network.alive == 0, "nothing of the failed batch is left when the smaller one is tried"
+
+
+def test_one_picture_too_large_for_the_memory(data: Dataset) -> None:
+    state = State(Hungry(0), small.fit_options(head="inner.fc"))
+    with pytest.raises(RunError) as error:
+        run(state, data)
+    assert "--size" in error.value.todo
+
+
+def test_workers_draw_nothing_from_the_networks_generator(data: Dataset) -> None:
+    beside = dataclasses.replace(small.batches(data, "train"), workers=1)
+    before = torch.get_rng_state()
+    list(beside.epoch(0, 4))
+    assert torch.equal(before, torch.get_rng_state())

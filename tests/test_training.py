@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import foveal
@@ -116,7 +118,7 @@ def test_killed_and_resumed_equals_uninterrupted(shapes: Path, done: Trained, tm
     )
     process.kill()
     process.communicate()
-    assert Run.open(out).status in ("died", "finished")
+    assert Run.open(out).status == "died"
     resumed = foveal.train(resume=out)
     for file in ("last.safetensors", "best.safetensors"):
         assert same(done.run / file, out / file)
@@ -271,3 +273,46 @@ def test_grey_pictures_on_pretrained_weights(tmp_path: Path) -> None:
     result = foveal.train(data, epochs=1, size=64, channels=1, out=str(tmp_path / "run"))
     weights = tensors(result.model)
     assert weights["conv_stem.weight"].shape[1] == 1
+
+
+def test_a_kill_between_two_renames_loses_one_state_only(shapes: Path, done: Trained, tmp_path: Path) -> None:
+    """The newest state is gone, the one before it is there: training goes on from that."""
+    out = tmp_path / "torn"
+    shutil.copytree(done.run, out)
+    (out / "result.json").unlink()
+    (out / "resume.pt").unlink()
+    assert (out / "resume.previous.pt").exists()
+    resumed = foveal.train(resume=out)
+    assert Run.open(out).attempts()[-1].step > 0
+    assert same(done.run / "last.safetensors", resumed.run / "last.safetensors")
+
+
+def test_pictures_of_several_sizes_from_scratch(tmp_path: Path) -> None:
+    """One smaller than all others must not end training in its middle."""
+    data = class_folder(tmp_path / "data", classes=2, each=12, size=28)
+    first = sorted((data / "circle").iterdir())[0]
+    with Image.open(first) as image:
+        image.resize((20, 20)).save(first)
+    result = foveal.train(
+        data, epochs=2, network="resnet9", pretrained=False, batch=4, out=str(tmp_path / "run")
+    )
+    assert result.why == "finished"
+
+
+def test_the_smallest_data_trains_with_every_default(tmp_path: Path) -> None:
+    data = class_folder(tmp_path / "data", classes=2, each=3, size=40)
+    result = foveal.train(data, epochs=1, out=str(tmp_path / "run"))
+    assert result.why == "finished"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [({"network": "resnet9", "batch": 1}, "--batch"), ({"network": "alexnet"}, "--size")]
+)
+def test_a_network_that_cannot_take_the_pictures(
+    tmp_path: Path, options: dict[str, object], says: str
+) -> None:
+    data = class_folder(tmp_path / "data", classes=2, each=10, size=8)
+    with pytest.raises(OptionError) as error:
+        foveal.train(data, pretrained=False, size=8, out=str(tmp_path / "run"), **options)
+    assert says in error.value.todo
+    assert not (tmp_path / "run").exists(), "nothing is left behind"

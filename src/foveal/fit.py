@@ -142,11 +142,12 @@ def set_rate(state: State, factor: float) -> float:
 
 
 def is_sound(state: State) -> bool:
-    """Whether the losses of this epoch so far and every weight are finite."""
+    """Whether the losses of this epoch so far, every weight and every running statistic are finite."""
     if not math.isfinite(float(state.loss_sum)):
         return False
     with torch.no_grad():
-        norms = torch._foreach_norm([p.detach().float() for p in state.network.parameters()])
+        kept = [t.float() for t in state.network.state_dict().values() if t.is_floating_point()]
+        norms = torch._foreach_norm(kept)
     return math.isfinite(float(torch.stack(norms).sum()))
 
 

@@ -41,13 +41,29 @@ def claim(folder: Path) -> Path:
             folder.mkdir()
     except DiskError as error:
         if isinstance(error.__cause__, FileExistsError):
-            raise RunError(
-                f"{folder} exists already.",
-                "A folder that does not exist yet: --out never writes into another run or folder.",
-                f"Choose another name, or go on with the run that is there: foveal train --resume {folder}",
-            ) from None
+            raise _exists(folder) from None
         raise
     return folder
+
+
+def refuse_existing(folder: Path) -> None:
+    """Say now what `claim` would say later.
+
+    Raises:
+        RunError: the folder exists.
+    """
+    if folder.exists():
+        raise _exists(folder)
+
+
+def _exists(folder: Path) -> RunError:
+    is_run = (folder / "options.json").exists()
+    more = f", or go on with the run that is there: foveal train --resume {folder}" if is_run else "."
+    return RunError(
+        f"{folder} exists already.",
+        "A folder that does not exist yet: --out never writes into another run or folder.",
+        f"Choose another name{more}",
+    )
 
 
 def claim_next(home: Path, stem: str) -> Path:

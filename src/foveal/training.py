@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -224,6 +225,12 @@ class Job:
                 except KeyboardInterrupt:
                     self._interrupted()
                     raise
+                except RuntimeError:
+                    if not interrupt.asked:
+                        raise
+                    # a signal to the whole group ended the reading processes before it was met here
+                    self._interrupted()
+                    raise KeyboardInterrupt from None
         finally:
             self.scalars.close()
 
@@ -299,7 +306,7 @@ class Job:
         if not self.judging:
             self._save_state()
             self._save_last()
-        how = f"foveal train --resume {self.run.folder}"
+        how = shlex.join(["foveal", "train", "--resume", str(self.run.folder)])
         self._tell(
             events.Stopped(step=self.state.step, why="interrupted", says=f"all is saved; go on with: {how}")
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -221,6 +222,24 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def _repr_html_(self) -> str:
+        metrics = "".join(f"<tr><td>{escape(k)}</td><td>{v:.4f}</td></tr>" for k, v in self.metrics.items())
+        names = list(self.per_class[0]) if self.per_class else []
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{v:.4f}</td>" if isinstance(v, float) else f"<td>{escape(str(v))}</td>"
+                for v in row.values()
+            )
+            + "</tr>"
+            for row in self.per_class
+        )
+        return (
+            f"<p><b>{escape(str(self.headline))}</b>, {self.count} pictures</p><table>{metrics}</table>"
+            f"<table><tr>{head}</tr>{rows}</table>"
+        )
 
 
 @dataclass(frozen=True)

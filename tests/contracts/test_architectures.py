@@ -38,6 +38,12 @@ def test_contract(name: str, tmp_path: Path) -> None:
     owned = [n for n, _ in network.named_parameters() if is_in(n, head)]
     assert owned, "the head has parameters"
     assert stages(network, head)[-1][0][0] in owned
+    loss = network.train()(torch.randn(2, channels, 64, 64)).square().mean()
+    loss.backward()
+    moved = [n for n, p in network.named_parameters() if p.grad is not None and p.grad.any()]
+    # not all: some start with a residual's last norm at zero, which lets nothing through at first
+    assert len(moved) > 0.5 * sum(1 for _ in network.parameters()), "gradients reach the network"
+    network.eval()
     task = classify.build(["a", "b", "c", "d", "e"])
     pre = Preprocessing(size, 4, (0.5,) * 4, (0.25,) * 4)
     card = Card(

@@ -132,3 +132,14 @@ def test_smoothing_is_for_training_only() -> None:
     plain = task.step(network.eval(), batch).loss
     assert smooth > plain
     assert Step(plain, {}, None).loss is plain
+
+
+def test_a_network_gone_wrong_is_judged_all_the_same() -> None:
+    """Not-a-number in, a finite accuracy and an infinite loss out."""
+    task = classify.build(small.LABELS)
+    batch = Batch(torch.tensor([[float("nan")] * 3, [0.0, 9.0, 0.0]]), torch.tensor([2, 1]), ["a", "b"])
+    meter = task.meter()
+    meter.add(task.step(Given().eval(), batch), batch)
+    judged = meter.result("val")
+    assert judged.metrics["accuracy"] == 0.5
+    assert judged.metrics["loss"] == float("inf")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,21 @@ def test_fewer_pictures_than_a_batch(tmp_path: Path) -> None:
     data = small.drawings(tmp_path, train=3)
     (batch,) = list(small.batches(data, "train", 8).epoch(0))
     assert len(batch.ids) == 3
+
+
+def test_workers_change_nothing_and_stay_for_the_next_epoch(augmented: Batches) -> None:
+    parallel = dataclasses.replace(augmented, workers=1)
+    for number, start in ((0, 0), (3, 2)):
+        alone, beside = list(augmented.epoch(number, start)), list(parallel.epoch(number, start))
+        assert [b.ids for b in alone] == [b.ids for b in beside]
+        assert all(torch.equal(a.images, b.images) for a, b in zip(alone, beside, strict=True))
+    (worker,) = multiprocessing.active_children()
+    next(parallel.epoch(4))  # left in the middle, as after a loss that is not finite
+    assert next(parallel.epoch(5)).ids == next(augmented.epoch(5)).ids
+    assert multiprocessing.active_children() == [worker]
+    if hasattr(os, "killpg"):  # what a terminal sends to all is the parent's to answer
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGINT)
+        assert [b.ids for b in parallel.epoch(6)] == [b.ids for b in augmented.epoch(6)]
+    parallel.__dict__["_workers"][1]._iterator._shutdown_workers()
+    assert multiprocessing.active_children() == []

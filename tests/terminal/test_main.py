@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from foveal.terminal.app import main
     [
         ("train --epocs 3", "no option --epocs", "--epochs", "Did you mean --epochs"),
         ("train --label_smothing 0.1", "no option --label_smothing", "--lr", "--label-smoothing"),
+        ("train --rate 3", "no option --rate", "--lr", "Did you mean --lr?"),
+        ("evaluate m --batch_size 3", "no option --batch_size", "--batch", "Did you mean --batch?"),
         ("train -e 3", "no option -e", "--epochs", "--epochs or --exclude"),
         ("train --size big", "--size was given as 'big'", "whole number|valid integer", "leave --size out"),
         ("train --channels 2", "--channels was given as '2'", "1, 3 or 4|3 or 4", "leave --channels out"),
@@ -150,3 +153,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.startswith("foveal ")
     assert rest[0].startswith("torch 2.")
+
+
+def test_being_told_to_end_is_answered_like_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(app, "_run", lambda words: signal.raise_signal(signal.SIGTERM))
+    assert main(["inspect", "--json"]) == 130
+    said = capsys.readouterr()
+    assert said.err.startswith("Interrupted.")
+    assert json.loads(said.out)["error"]["came"] == "Interrupted."
+    assert signal.getsignal(signal.SIGTERM) is before

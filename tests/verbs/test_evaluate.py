@@ -42,6 +42,12 @@ def test_a_class_the_model_does_not_know_is_left_out_and_named(home: Path, done:
     assert "no class" in issue.says
 
 
+def test_it_shows_itself_in_a_notebook(done: Trained) -> None:
+    shown = foveal.evaluate(done.run)._repr_html_()
+    assert "accuracy" in shown
+    assert "circle" in shown
+
+
 def test_nothing_in_common(home: Path, done: Trained) -> None:
     data = class_folder(home / "strange", classes=2, each=4, size=16)
     for n, folder in enumerate(sorted(data.iterdir())):
@@ -63,3 +69,33 @@ def test_wrong_splits(home: Path, done: Trained) -> None:
     with pytest.raises(DataError) as error:
         foveal.evaluate(done.run, class_folder(home / "plain", classes=2, each=3, size=16), split="val")
     assert "val" in error.value.came
+
+
+def test_what_cannot_be_read_is_named(home: Path, done: Trained) -> None:
+    data = class_folder(home / "broken", classes=2, each=10, size=16, seed=7)
+    (data / "circle" / "none.png").write_bytes(b"")
+    judged = foveal.evaluate(done.run, data)
+    assert judged.count == 20
+    (issue,) = judged.issues
+    assert issue.paths == ("circle/none.png",)
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_of_nothing(done: Trained, batch: int) -> None:
+    with pytest.raises(OptionError, match="--batch was given as"):
+        foveal.evaluate(done.run, batch=batch)
+
+
+def test_a_split_of_data_without_any_is_not_to_be_chosen_from(home: Path, done: Trained) -> None:
+    with pytest.raises(DataError) as error:
+        foveal.evaluate(done.run, class_folder(home / "bare", classes=2, each=3, size=16), split="val")
+    assert "Choose" not in error.value.todo
+
+
+def test_the_runs_own_data_has_gone(home: Path, done: Trained) -> None:
+    (home / "data").rename(home / "elsewhere")
+    try:
+        with pytest.raises(DataError, match="is no longer at"):
+            foveal.evaluate(done.run)
+    finally:
+        (home / "elsewhere").rename(home / "data")

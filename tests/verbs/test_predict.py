@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from foveal.errors import DataError, DiskError, OptionError
+from foveal.errors import DataError, DiskError, ModelError, OptionError
 from foveal.values import Prediction
 from foveal.verbs.predict import Predictions, find_pictures, predict
 
@@ -122,3 +122,8 @@ def test_a_notebook_shows_a_table() -> None:
     page.encode("utf-8")
     many = Predictions([Prediction(f"{n}.jpg", [{"label": "x", "probability": 1.0}]) for n in range(500)])
     assert "500 pictures in all" in many._repr_html_()
+
+
+def test_model_and_picture_the_wrong_way_round(folder: Path) -> None:
+    with pytest.raises(ModelError, match="is a picture, where the model belongs"):
+        predict("c.tiff", ["b"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -203,7 +202,7 @@ def _why(error: Exception) -> str:
     said = str(error)
     if program := re.search(r"GLOBAL ([\w.]+)", said):
         return f"it holds a program ({program[1]}) besides numbers"
-    if isinstance(error, pickle.UnpicklingError | LookupError | EOFError):
+    if type(error).__name__ == "UnpicklingError" or isinstance(error, LookupError | EOFError):
         return "it is no file of torch.save, or holds more than numbers"
     return said.splitlines()[0][:200].rstrip(".") if said else "it is damaged"
 

@@ -99,6 +99,8 @@ class ClassifyMeter:
         """Accuracy with its bootstrap interval, top-5, macro F1, per class, calibration, examples."""
         scores = torch.cat(self.probabilities).double().cpu().numpy()
         truths = torch.cat(self.truths).cpu().numpy()
+        broken = ~np.isfinite(scores).all(1)  # a network gone wrong: wrong everywhere, and infinitely so
+        scores[broken] = 0
         labels = self.task.labels
         count, classes = scores.shape
         predicted = scores.argmax(1)
@@ -106,7 +108,7 @@ class ClassifyMeter:
         confusion = np.zeros((classes, classes), dtype=np.int64)
         np.add.at(confusion, (truths, predicted), 1)
         of_truth = np.clip(scores[np.arange(count), truths], 1e-12, 1.0)
-        losses = -np.log(of_truth)
+        losses = np.where(broken, np.inf, -np.log(of_truth))
         per_class = _per_class(confusion, labels)
         present = [row["f1"] for row in per_class if row["count"]]
         metrics = {

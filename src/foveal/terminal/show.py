@@ -139,7 +139,7 @@ def predictions(console: Console, rows: Sequence[Doc]) -> None:
         console.print(shown)
     unread = [found for found in rows if "error" in found]
     if unread:
-        console.print(text(f"Not readable, {len(unread)} of {len(rows)}:", "bold yellow"))
+        console.print(text(f"{len(unread)} of {len(rows)} pictures could not be read:", "bold yellow"))
         for found in unread:
             why = found["error"].removeprefix(f"{found['path']}: ")
             console.print(Text.assemble(text(f"  {found['path']}  "), text(why, "yellow")))

@@ -44,12 +44,7 @@ def evaluate(
     """
     read_options = make(ReadOptions, options)
     where, _ = devices.choose(device)
-    if batch < 1:
-        raise OptionError(
-            f"--batch was given as {batch!r}.",
-            "--batch takes a whole number from 1.",
-            "Give another value, or leave --batch out.",
-        )
+    _check_batch(batch)
     if split is not None and split not in PARTS:
         raise OptionError(
             f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
@@ -84,6 +79,15 @@ def evaluate(
     return dataclasses.replace(judged, issues=issues)
 
 
+def _check_batch(batch: int) -> None:
+    if batch < 1:
+        raise OptionError(
+            f"--batch was given as {batch!r}.",
+            "--batch takes a whole number from 1.",
+            "Give another value, or leave --batch out.",
+        )
+
+
 def _own_data(model: str | Path | Model) -> Dataset:
     """The data of the run that the model lies in."""
     path = None if isinstance(model, Model) else Path(model)
@@ -94,7 +98,14 @@ def _own_data(model: str | Path | Model) -> Dataset:
             "A data set, or a run folder as the model.",
             "foveal evaluate MODEL DATA",
         )
-    return Run.open(str(folder)).dataset
+    dataset = Run.open(str(folder)).dataset
+    if dataset.reader != "builtin" and not Path(dataset.root).exists():
+        raise DataError(
+            f"The data of {folder} is no longer at {dataset.root}.",
+            "The pictures where they were in training, or another place given as DATA.",
+            f"foveal evaluate {folder} DATA",
+        )
+    return dataset
 
 
 def _part(dataset: Dataset, split: str | None) -> tuple[str, tuple[Any, ...]]:

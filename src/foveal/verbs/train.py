@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import plan, training
+from .. import catalog, device, plan, training
 from ..errors import OptionError
 from ..events import Noticed
+from ..folders import refuse_existing
 from ..options import TrainOptions, make
 from ..readers import prepare
 from ..trained import Trained
@@ -68,8 +69,12 @@ def train(
 
 def _check_early(wanted: TrainOptions) -> None:
     """What would be refused later anyway, before every picture of the data is read for nothing."""
-    named = (("networks", "architectures", wanted.network), ("", "schedules", wanted.schedule))
-    for _, kind, name in (*named, ("", "augmentations", wanted.augment), ("", "tasks", wanted.task)):
+    for kind, name in (
+        ("architectures", wanted.network),
+        ("schedules", wanted.schedule),
+        ("augmentations", wanted.augment),
+        ("tasks", wanted.task),
+    ):
         if name is not None:
             catalog.find(kind, name)
     device.choose(wanted.device)
