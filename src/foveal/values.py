@@ -228,18 +228,17 @@ class Evaluation:
         names = list(self.per_class[0]) if self.per_class else []
         head = "".join(f"<th>{escape(name)}</th>" for name in names)
         rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{v:.4f}</td>" if isinstance(v, float) else f"<td>{escape(str(v))}</td>"
-                for v in row.values()
-            )
-            + "</tr>"
+            "<tr>" + "".join(f"<td>{escape(_short(v))}</td>" for v in row.values()) + "</tr>"
             for row in self.per_class
         )
         return (
             f"<p><b>{escape(str(self.headline))}</b>, {self.count} pictures</p><table>{metrics}</table>"
             f"<table><tr>{head}</tr>{rows}</table>"
         )
+
+
+def _short(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
