@@ -50,17 +50,17 @@ def probe(run: Path, size: int) -> np.ndarray:
     from PIL import Image
     from sklearn.linear_model import LogisticRegression
 
-    from foveal.data.views import normalise, to_input
+    from foveal.data.views import evaluation_view, normalise, to_input
 
     rows, network = split_of(run), weights_of()
     pre = Preprocessing(size, 3, (0.5,) * 3, (0.5,) * 3, "bicubic", 0.875)
-    features = {}
+    view, features = evaluation_view(pre), {}
     with torch.inference_mode():
         for part, pairs in rows.items():
             found = []
             for n in range(0, len(pairs), 64):
                 images = torch.stack(
-                    [to_input(Image.open(p).convert("RGB"), pre) for p, _ in pairs[n : n + 64]]
+                    [to_input(Image.open(p).convert("RGB"), view) for p, _ in pairs[n : n + 64]]
                 )
                 maps = network.forward_features(normalise(images, pre))  # type: ignore[operator]
                 found.append(network.forward_head(maps, pre_logits=True))  # type: ignore[operator]

@@ -158,6 +158,16 @@ def foreign(file: Path, start: bytes) -> ModelError:
     )
 
 
+def has_card(path: Path) -> bool:
+    """Whether a file says that it is a model of ours, be it damaged or not."""
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            return b'"foveal"' in stream.read(min(length, MAX_HEADER_BYTES))
+    except OSError:
+        return False
+
+
 def read_header(stream: BinaryIO, file: Path) -> tuple[Card, str, str]:
     """The card, its text as it stands in the file, and the digest; `stream` is left anywhere."""
     size = os.fstat(stream.fileno()).st_size

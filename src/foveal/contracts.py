@@ -66,8 +66,13 @@ class Task(Protocol):
     def chance(self) -> float | None:
         """The headline's value for a network that has learned nothing (labels uniform), where it has one."""
 
-    def truth(self, item: Item) -> Any:
-        """An item's truth as the value that `collate` takes (a class index, tv_tensors boxes...)."""
+    def truth(self, item: Item, image: Image.Image, root: str) -> Any:
+        """An item's truth as the value that the view varies along with the picture and that `collate`
+        takes: a class index, tv_tensors boxes on the canvas of `image`, a mask read from `root`, or,
+        for tasks that make their own targets, something of `image` itself."""
+
+    def view(self, preprocessing: Preprocessing) -> View:
+        """How pictures and truths are seen in evaluation (`data.views.evaluation_view` for most)."""
 
     def collate(self, truths: Sequence[Any]) -> Any:
         """Truths of a batch as tensors, in order."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from . import catalog
 from .card import MAX_HEADER_BYTES, damaged, digest_of, model_file, open_model, read_header
 from .card import Card as Card
-from .contracts import Architecture, Task
+from .contracts import Architecture, Task, View
 from .errors import ModelError, PictureError, UnknownNameError
 from .storage import write_whole
 from .values import Prediction, Preprocessing
@@ -98,11 +98,12 @@ class Model:
         sources = cast("list[Picture]", [images] if one else list(cast("Iterable[Picture]", images)))
         modes = [(module, module.training) for module in self.network.modules()]
         found: list[Prediction] = []
+        view = self.task.view(self.preprocessing)
         self.network.eval()
         try:
             for start in range(0, len(sources), batch):
                 chunk = sources[start : start + batch]
-                seen = [_seen(source, self.preprocessing) for source in chunk]
+                seen = [_seen(source, self.preprocessing.channels, view) for source in chunk]
                 good = [tensor for tensor in seen if not isinstance(tensor, str)]
                 answers = iter(self._answers(torch.stack(good)) if good else [])
                 for source, got in zip(chunk, seen, strict=True):
@@ -182,7 +183,7 @@ def _fill(network: nn.Module, tensors: Mapping[str, Tensor], card: Card, file: P
         ) from error
 
 
-def _seen(source: Picture, preprocessing: Preprocessing) -> Tensor | str:
+def _seen(source: Picture, channels: int, view: View) -> Tensor | str:
     """A picture as the network sees it, uint8 `CHW`, or why it cannot be read."""
     from PIL import ImageOps
 
@@ -192,10 +193,10 @@ def _seen(source: Picture, preprocessing: Preprocessing) -> Tensor | str:
 
     try:
         if isinstance(source, str | os.PathLike):
-            image = open_path(Path(source), preprocessing.channels)
+            image = open_path(Path(source), channels)
         else:
-            image = with_channels(ImageOps.exif_transpose(source), preprocessing.channels)
-        return to_input(image, preprocessing)
+            image = with_channels(ImageOps.exif_transpose(source), channels)
+        return to_input(image, view)
     except PictureError as error:
         return error.came
     except (OSError, ValueError, TypeError, SyntaxError, AttributeError) as error:  # loads only now

@@ -18,7 +18,6 @@ from .card import Card
 from .contracts import Task
 from .data.batches import Batches
 from .data.examine import examine
-from .data.views import evaluation_view
 from .errors import DivergedError, OptionError, RunError
 from .evaluation import evaluate
 from .fit import fit
@@ -245,7 +244,7 @@ class Job:
     def batches(self, part: str, augment: bool = False) -> Batches:
         """A split of the data as the network sees it."""
         o, facts = self.options, self.dataset.facts
-        view = evaluation_view(self.preprocessing)
+        view = self.task.view(self.preprocessing)
         if augment and facts is not None:
             family = catalog.find("augmentations", o.augment or "none")
             view = family.build(self.preprocessing, facts, flip=bool(o.flip), scratch=self.origin is None)

@@ -29,7 +29,9 @@ def test_equals_the_classic_script(size: tuple[int, int], interpolation: str) ->
         ]
     )
     image = noise(*size)
-    assert torch.allclose(normalise(to_input(image, pre)[None], pre)[0], script(image), atol=1e-6)
+    assert torch.allclose(
+        normalise(to_input(image, evaluation_view(pre))[None], pre)[0], script(image), atol=1e-6
+    )
 
 
 def test_boxes_go_along() -> None:

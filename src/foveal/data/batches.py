@@ -129,8 +129,9 @@ class _Made(Dataset[Batch]):
         seed = int(np.random.SeedSequence((b.seed, number, place)).generate_state(1, np.uint64)[0] >> 1)
         with seeded(seed):
             for item in items:
-                image, truth = b.view(open_image(b.root, item, b.preprocessing.channels), b.task.truth(item))
-                images.append(to_uint8(image))
+                image = open_image(b.root, item, b.preprocessing.channels)
+                seen, truth = b.view(image, b.task.truth(item, image, b.root))
+                images.append(to_uint8(seen))
                 truths.append(truth)
         return Batch(torch.stack(images), b.task.collate(truths), [item.id for item in items])
 

@@ -32,9 +32,9 @@ def evaluation_view(preprocessing: Preprocessing) -> View:
     return view
 
 
-def to_input(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
-    """One picture as the network sees it in evaluation, uint8 `CHW`."""
-    viewed, _ = evaluation_view(preprocessing)(image, None)
+def to_input(image: Image.Image, view: View) -> Tensor:
+    """One picture without a truth, as a view shows it to the network, uint8 `CHW`."""
+    viewed, _ = view(image, None)
     return to_uint8(viewed)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .. import catalog
+from ..card import has_card
 from ..errors import ModelError, OfflineError, UnknownNameError
 from ..model import Model
 from ..options import TrainOptions
@@ -133,7 +134,7 @@ def _file(path: Path, network: str | None) -> Start:
         try:
             model = Model.load(path)
         except ModelError:
-            if path.is_dir() or network is None:
+            if path.is_dir() or network is None or has_card(path):
                 raise
         else:
             tensors = model.network.state_dict()
@@ -148,7 +149,15 @@ def _file(path: Path, network: str | None) -> Start:
                 own, f"the network of {path}", lambda: tensors, model.preprocessing, tuple(model.task.labels),
                 str(path), str((model.card.origin or {}).get("licence", "")),
             )  # fmt: skip
-    return _foreign(path.read_bytes(), str(path), _needed(network, str(path)))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            "A weights file that you may read.",
+            "Change its permissions, or give another file.",
+        ) from error
+    return _foreign(data, str(path), _needed(network, str(path)))
 
 
 def _needed(network: str | None, weights: str) -> str:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..contracts import View
+from ..data.views import evaluation_view
 from ..intervals import bootstrap
-from ..values import Batch, Evaluation, Headline, Item, Score, Step
+from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step
 
 SOURCE = (
     "cross-entropy of a softmax: Bridle 1990; label smoothing: Szegedy et al. 2016, section 7; "
@@ -44,9 +47,12 @@ class Classify:
     def chance(self) -> float:
         return 1 / len(self.labels)
 
-    def truth(self, item: Item) -> int:
+    def truth(self, item: Item, image: Image.Image, root: str) -> int:
         """The class index of an item; names decide, never positions."""
         return self.labels.index(item.truth)
+
+    def view(self, preprocessing: Preprocessing) -> View:
+        return evaluation_view(preprocessing)
 
     def collate(self, truths: Sequence[int]) -> Tensor:
         """Class indices `B`, int64."""

@@ -10,7 +10,6 @@ from .. import device as devices
 from .. import evaluation
 from ..data.batches import Batches
 from ..data.examine import examine
-from ..data.views import evaluation_view
 from ..errors import DataError, OptionError
 from ..model import Model
 from ..options import ReadOptions, make
@@ -67,7 +66,7 @@ def evaluate(
         )
     loaded.network.to(where)
     batches = Batches(
-        dataset.root, known, loaded.task, evaluation_view(loaded.preprocessing), loaded.preprocessing, batch
+        dataset.root, known, loaded.task, loaded.task.view(loaded.preprocessing), loaded.preprocessing, batch
     )
     judged = evaluation.evaluate(loaded.network, loaded.task, batches, part, where)
     issues = tuple(issue for issue in dataset.issues if issue.severity != "note")
