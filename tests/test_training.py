@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 import foveal
 from foveal import events
-from foveal.errors import DivergedError, ModelError, OptionError, RunError
+from foveal.errors import DataError, DivergedError, ModelError, OptionError, RunError
 from foveal.run import Run
 from foveal.trained import Trained
 from foveal.values import Choice
@@ -316,3 +316,29 @@ def test_a_network_that_cannot_take_the_pictures(
         foveal.train(data, pretrained=False, size=8, out=str(tmp_path / "run"), **options)
     assert says in error.value.todo
     assert not (tmp_path / "run").exists(), "nothing is left behind"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_vanishes_ends_with_its_name(tmp_path: Path, workers: int) -> None:
+    data = class_folder(tmp_path / "data", classes=2, each=12, size=16)
+
+    def vandal(message: object) -> None:
+        if isinstance(message, events.Started):
+            for path in data.rglob("*.png"):
+                path.unlink()
+
+    with pytest.raises(DataError) as error:
+        foveal.train(data, epochs=2, workers=workers, out=str(tmp_path / "run"), screen=vandal, **QUICK)
+    assert ".png" in error.value.came
+
+
+def test_a_state_of_another_format_is_refused(done: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "newer"
+    shutil.copytree(done.run, out)
+    (out / "result.json").unlink()
+    run = Run.open(out)
+    state, _ = run.load_state()
+    run.save_state({**state, "format": 99})
+    with pytest.raises(RunError) as error:
+        foveal.train(resume=out)
+    assert "99" in error.value.came

@@ -19,6 +19,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
+from typing import Any
 
 
 class FovealError(Exception):
@@ -40,6 +41,16 @@ class FovealError(Exception):
 
     def __str__(self) -> str:
         return f"{self.came}\n{self.allowed}\n{self.todo}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # errors come back from the processes that read pictures; subclasses are made in their own ways
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[FovealError], args: tuple[str, ...], said: dict[str, Any]) -> FovealError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(said)
+    return error
 
 
 class DataError(FovealError):

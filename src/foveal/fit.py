@@ -178,6 +178,7 @@ def conclude(state: State) -> events.Epoch:
     headline, loss = state.evaluation.headline, state.evaluation.metrics.get("loss", math.inf)
     loss = loss if math.isfinite(loss) else math.inf
     # few validation pictures give many ties; the smaller loss decides them
+    state.judged = headline
     tied = state.best is not None and headline.value == state.best.value
     best = loss < state.best_loss if tied else headline.better_than(state.best)
     if best:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .device import random_state, set_random_state
+from .errors import RunError
 from .options import FitOptions, Stage
 from .structure.layers import parameter_groups, set_trainable
 from .values import Evaluation, Score
@@ -45,6 +47,8 @@ class State:
     seconds: float = 0.0
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     loss_count: int = 0
+    judged: Score | None = None
+    """The headline of the epoch judged last."""
     best: Score | None = None
     best_loss: float = math.inf
     since_best: int = 0
@@ -121,14 +125,25 @@ class State:
             "scaler": _copied(self.scaler.state_dict()) if self.scaler else None,
             "random": random_state(self.options.device),
             "loss_sum": self.loss_sum.cpu().clone(),
-            "best": None if self.best is None else {f: getattr(self.best, f) for f in Score.__slots__},
+            "best": _plain(self.best),
+            "judged": _plain(self.judged),
             # an epoch's start is its own last sound state
             "good": self.good if with_good and self.batch else None,
             **{name: getattr(self, name) for name in _PLAIN},
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Become what `capture` saw."""
+        """Become what `capture` saw.
+
+        Raises:
+            RunError: it was saved by a Foveal that keeps other things.
+        """
+        if saved.get("format") != FORMAT:
+            raise RunError(
+                f"The run's state has format {saved.get('format')!r}.",
+                f"Format {FORMAT}, which this Foveal writes.",
+                "Resume with the Foveal that began the run (machine.json tells its version), or train anew.",
+            )
         for name in _PLAIN:
             setattr(self, name, saved[name])
         self._prepare()
@@ -139,9 +154,14 @@ class State:
             self.scaler.load_state_dict(saved["scaler"])
         self.loss_sum = saved["loss_sum"].to(self.options.device, copy=True)
         self.best = Score(**saved["best"]) if saved["best"] else None
+        self.judged = Score(**saved["judged"]) if saved["judged"] else None
         self.good = saved["good"] or self.good
         set_random_state(saved["random"], self.options.device)
         self.start_clock()
+
+
+def _plain(score: Score | None) -> dict[str, Any] | None:
+    return None if score is None else dataclasses.asdict(score)
 
 
 def _copied(value: Any) -> Any:

@@ -32,7 +32,7 @@ from .storage import previous
 from .structure.layers import is_in
 from .structure.transplant import transplant
 from .trained import Trained
-from .values import Choice, Dataset, Evaluation, Preprocessing
+from .values import Choice, Dataset, Preprocessing, Score
 
 Screen = Callable[[Any], None]
 
@@ -286,8 +286,7 @@ class Job:
         self.screen(event)
 
     def _keep_best(self, event: events.Epoch) -> None:
-        assert self.state.evaluation is not None
-        self.run.save_model(self._model(self.state.evaluation), "best")
+        self.run.save_model(self._model(self.state.judged), "best")
         if self.first_model is None:
             self.first_model = round(time.time() - self.began, 3)
         self._tell(events.Saved(step=event.step, file="best.safetensors"))
@@ -312,16 +311,16 @@ class Job:
 
     def _save_last(self) -> None:
         # in the middle of an epoch the network is not the one that was judged
-        judged = self.state.evaluation if self.state.batch == 0 else None
+        judged = self.state.judged if self.state.batch == 0 else None
         self.run.save_model(self._model(judged), "last")
 
-    def _model(self, judged: Evaluation | None) -> Model:
+    def _model(self, judged: Score | None) -> Model:
         """The network as it is, with its card."""
         card = Card(
             task=self.task.card(),
             architecture=self.architecture,
             preprocessing=self.preprocessing,
-            scores=() if judged is None else (judged.headline,),
+            scores=() if judged is None else (judged,),
             data={
                 "fingerprint": self.dataset.fingerprint,
                 "reader": self.dataset.reader,

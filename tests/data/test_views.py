@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torchvision import transforms as T
 
+from foveal import catalog
 from foveal.data.views import evaluation_view, normalise, to_input
-from foveal.values import Preprocessing
+from foveal.values import Facts, Preprocessing
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -43,3 +44,22 @@ def test_boxes_go_along() -> None:
     assert image.size == (50, 50)
     assert tuple(moved.canvas_size) == (50, 50)
     assert moved.tolist()[0][1::2] == [10, 20]
+
+
+@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 2), (9, 80)])
+def test_slender_pictures_take_no_more_memory_than_others(size: tuple[int, int]) -> None:
+    pre = Preprocessing(64)
+    assert to_input(noise(*size), evaluation_view(pre)).shape == (3, 64, 64)
+    light = catalog.find("augmentations", "light").build(
+        pre, Facts(30, 30, 1, 30_000, False, 1), flip=True, scratch=True
+    )
+    assert to_input(noise(*size), light).shape == (3, 64, 64)
+
+
+def test_the_middle_of_a_slender_picture_is_what_is_seen() -> None:
+    """As without the first cut, which only saves work."""
+    image = noise(40, 800)
+    pre = Preprocessing(32)
+    script = T.Compose([T.Resize(32), T.CenterCrop(32), T.PILToTensor()])
+    difference = to_input(image, evaluation_view(pre)).float() - script(image).float()
+    assert difference.abs().mean() < 3

@@ -94,6 +94,12 @@ def test_epochs_are_all_stages_together() -> None:
         assert sum(s.epochs for s in stages) == epochs
 
 
+def test_a_single_epoch_is_the_heads() -> None:
+    made = plan.make(pictures(3000, 300), make(TrainOptions, {"epochs": 1}))
+    assert [s.trainable for s in made.fit.stages] == ["head"]
+    assert next(c.value for c in made.choices if c.option == "freeze") == "always"
+
+
 def test_minutes_leave_epochs_open() -> None:
     made = plan.make(pictures(3000, 300), make(TrainOptions, {"minutes": 5}))
     assert made.options.epochs is None

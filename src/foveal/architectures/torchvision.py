@@ -94,7 +94,7 @@ class Published:
         """
         try:
             state: Mapping[str, Tensor] = self.entry.get_state_dict(progress=False, check_hash=True)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter where the hash differs
             raise OfflineError(
                 f"The weights {self.name} could not be downloaded from {self.entry.url}: {error}",
                 f"A network connection, or the file already in {torch.hub.get_dir()}/checkpoints.",

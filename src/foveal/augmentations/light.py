@@ -1,9 +1,11 @@
 """Shifts, or crops of random size, and mirror images: what keeps every label true."""
 
+from dataclasses import replace
+
 from torchvision.transforms import v2
 
 from ..contracts import View
-from ..data.views import INTERPOLATION
+from ..data.views import INTERPOLATION, evaluation_view
 from ..values import Facts, Preprocessing
 
 SOURCE = (
@@ -11,15 +13,16 @@ SOURCE = (
     "random resized crop: Szegedy et al. 2015, Going Deeper with Convolutions, section 6, "
     "with fastai's smallest area 0.35 for fine-tuning"
 )
+TINY = 64
 
 
 def build(preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bool) -> View:
     """From scratch on tiny pictures: shifts by up to an eighth. Else: crops of 35 to 100 % of the area."""
     size, interpolation = preprocessing.size, INTERPOLATION[preprocessing.interpolation]
     steps: list[object] = []
-    if scratch:
+    if scratch and size <= TINY:
         if (facts.min_side, facts.max_side) != (size, size):
-            steps += [v2.Resize(size, interpolation=interpolation), v2.CenterCrop(size)]
+            steps.append(evaluation_view(replace(preprocessing, crop=1.0)))
         steps.append(v2.RandomCrop(size, padding=max(1, size // 8)))
     else:
         steps.append(v2.RandomResizedCrop(size, scale=(0.35, 1.0), interpolation=interpolation))

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..contracts import Task, View
 from ..device import seeded
+from ..errors import FovealError
 from ..values import Batch, Item, Preprocessing
 from .decoding import open_image
 from .views import normalise, to_uint8
@@ -68,7 +69,7 @@ class Batches:
         """The batches of epoch `number`, from batch `start` on."""
         if not self.workers:
             made = _Made(self)
-            return (made[number, n] for n in range(start, len(self)))
+            return (_checked(made[number, n]) for n in range(start, len(self)))
         places, loader = self._workers
         places.epoch, places.start = number, start
         begun = loader._iterator is not None
@@ -76,10 +77,10 @@ class Batches:
             batches = iter(loader)
         if not begun:  # after torch's own, hence before it at the exit: that one waits five seconds a worker
             atexit.register(_dismiss, weakref.ref(loader))
-        return batches
+        return map(_checked, batches)
 
     @cached_property
-    def _workers(self) -> tuple[_Places, DataLoader[Batch]]:
+    def _workers(self) -> tuple[_Places, DataLoader[Batch | FovealError]]:
         """The worker processes, begun once for all epochs: each of them has to load torch first."""
         places = _Places(len(self))
         loader = DataLoader(
@@ -106,8 +107,11 @@ class Batches:
 
 
 @dataclass
-class _Made(Dataset[Batch]):
-    """Epoch and batch number -> batch; picklable, so that worker processes can make it."""
+class _Made(Dataset["Batch | FovealError"]):
+    """Epoch and batch number -> batch; picklable, so that worker processes can make it.
+
+    An error is a value here: torch would turn one that a worker raises into a RuntimeError.
+    """
 
     batches: Batches
     drawn: tuple[int, list[list[int]]] = (-1, [])
@@ -121,8 +125,19 @@ class _Made(Dataset[Batch]):
             self.drawn = number, self.batches.order(number)
         return self.drawn[1]
 
-    def __getitem__(self, where: tuple[int, int]) -> Batch:
-        b, (number, place) = self.batches, where
+    def __getitem__(self, where: tuple[int, int]) -> Batch | FovealError:
+        try:
+            return self.batch(*where)
+        except FovealError as error:
+            return error
+
+    def batch(self, number: int, place: int) -> Batch:
+        """One batch of an epoch.
+
+        Raises:
+            PictureError: a picture cannot be read any more.
+        """
+        b = self.batches
         items = [b.items[n] for n in self.order(number)[place]]
         images, truths = [], []
         # one seed a batch, not a picture: seeding costs as much as a small picture's crop
@@ -134,6 +149,12 @@ class _Made(Dataset[Batch]):
                 images.append(to_uint8(seen))
                 truths.append(truth)
         return Batch(torch.stack(images), b.task.collate(truths), [item.id for item in items])
+
+
+def _checked(made: Batch | FovealError) -> Batch:
+    if isinstance(made, FovealError):
+        raise made
+    return made
 
 
 @dataclass
@@ -165,7 +186,7 @@ def _shielded() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _dismiss(loader: weakref.ref[DataLoader[Batch]]) -> None:
+def _dismiss(loader: weakref.ref[DataLoader[Batch | FovealError]]) -> None:
     """Tell the workers to go; a leaving process would wait for them before it tells them."""
     there = loader()
     if there is not None and there._iterator is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import torch
 from PIL import Image
@@ -13,6 +14,7 @@ from torchvision.transforms.v2 import functional as F
 from ..contracts import View
 from ..values import Preprocessing
 
+SLENDER = 8
 INTERPOLATION = {
     "bilinear": v2.InterpolationMode.BILINEAR,
     "bicubic": v2.InterpolationMode.BICUBIC,
@@ -26,10 +28,22 @@ def evaluation_view(preprocessing: Preprocessing) -> View:
     scripts the weights were published with. Boxes and masks in the truth go along.
     """
     p = preprocessing
-    view: View = v2.Compose(
-        [v2.Resize(int(p.size / p.crop), interpolation=INTERPOLATION[p.interpolation]), v2.CenterCrop(p.size)]
-    )
+    shorter = v2.Resize(int(p.size / p.crop), interpolation=INTERPOLATION[p.interpolation])
+    view: View = v2.Compose([MiddleOfSlender(), shorter, v2.CenterCrop(p.size)])
     return view
+
+
+class MiddleOfSlender(v2.Transform):
+    """The middle of pictures more than `SLENDER` times as long as wide: the ends would be cut off
+    later anyway, and a strip of 1 x 50,000 pixels would fill the memory when its width is enlarged."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        image = next(x for x in flat_inputs if isinstance(x, Image.Image))
+        most = SLENDER * min(image.size)
+        return {"to": [min(image.height, most), min(image.width, most)] if max(image.size) > most else None}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return inpt if params["to"] is None else F.center_crop(inpt, params["to"])
 
 
 def to_input(image: Image.Image, view: View) -> Tensor:

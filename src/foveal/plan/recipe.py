@@ -98,12 +98,14 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, float 
 def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage, ...]:
     """A head-only stage and then all layers when fine-tuning; one stage from scratch."""
     scratch = start.state is None
-    freeze = choices.pick(
-        "freeze",
-        "never" if scratch else "first",
-        "nothing pretrained to protect" if scratch
-        else "a random head's gradients would spoil good features, so it learns alone first (Howard & Ruder 2018)",
-    )  # fmt: skip
+    if scratch:
+        mode, why = "never", "nothing pretrained to protect"
+    elif choices.given.epochs == 1:
+        mode, why = "always", "a single epoch is the head's"
+    else:
+        mode = "first"
+        why = "a new head's gradients would spoil good features: it learns alone first (Howard & Ruder 2018)"
+    freeze = choices.pick("freeze", mode, why)
     if scratch:
         total = max(15, min(40, round(300_000 / count)))
         why = f"about 300,000 pictures seen, between 15 and 40 epochs of {count:,}"

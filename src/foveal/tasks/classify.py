@@ -102,7 +102,8 @@ class ClassifyMeter:
         self.ids += batch.ids
 
     def result(self, split: str) -> Evaluation:
-        """Accuracy with its bootstrap interval, top-5, macro F1, per class, calibration, examples."""
+        """Accuracy with its bootstrap interval, top-5, macro F1 (over the classes that occur among the
+        truths), per class, calibration, examples."""
         scores = torch.cat(self.probabilities).double().cpu().numpy()
         truths = torch.cat(self.truths).cpu().numpy()
         broken = ~np.isfinite(scores).all(1)  # a network gone wrong: wrong everywhere, and infinitely so
