@@ -33,7 +33,7 @@ def evaluation_view(preprocessing: Preprocessing) -> View:
     return view
 
 
-class MiddleOfSlender(v2.Transform):
+class MiddleOfSlender(v2.Transform):  # type: ignore[misc]
     """The middle of pictures more than `SLENDER` times as long as wide: the ends would be cut off
     later anyway, and a strip of 1 x 50,000 pixels would fill the memory when its width is enlarged."""
 

@@ -49,8 +49,6 @@ def evaluate(
             f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
         )
     loaded = model if isinstance(model, Model) else model_of(model)
-    if batch < 1:
-        raise OptionError(f"--batch was given as {batch}.", "A whole number from 1.", "Give another value.")
     if data is None:
         dataset = _own_data(model)
     else:
