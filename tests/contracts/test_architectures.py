@@ -36,7 +36,7 @@ def test_contract(name: str, tmp_path: Path) -> None:
             with torch.inference_mode():
                 assert network(torch.zeros(2, channels, size, size)).shape == (2, 5)
     owned = [n for n, _ in network.named_parameters() if is_in(n, head)]
-    assert owned, "the head has parameters"
+    assert network.get_parameter(f"{head}.bias").shape == (5,), "the head gives the outputs"
     assert stages(network, head)[-1][0][0] in owned
     loss = network.train()(torch.randn(2, channels, 64, 64)).square().mean()
     loss.backward()

@@ -5,7 +5,6 @@ from torch import nn
 
 import small
 from foveal.structure.layers import (
-    last_linear,
     parameter_groups,
     set_channels,
     set_trainable,
@@ -51,8 +50,3 @@ def test_set_channels_keeps_all_else() -> None:
     set_channels(network, 4)
     assert network(torch.zeros(1, 4, 20, 20)).shape == want
     assert network[0][0].bias is None
-
-
-def test_last_linear() -> None:
-    assert last_linear(small.tiny()) == "fc"
-    assert last_linear(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())) == "0"

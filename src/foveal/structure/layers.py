@@ -1,16 +1,8 @@
-"""Which layers a network has, in order: its head, its first convolution, its stages."""
+"""A network's layers in order: its first convolution, its stages, its head; what is trained of them, and how."""
 
 from __future__ import annotations
 
 from torch import nn
-
-
-def last_linear(network: nn.Module) -> str:
-    """The name of the last linear layer, the head of most classifiers."""
-    found: list[str] = [n for n, module in network.named_modules() if isinstance(module, nn.Linear)]
-    if not found:
-        found = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    return found[-1]
 
 
 def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d] | None:
