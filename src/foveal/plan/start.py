@@ -219,12 +219,15 @@ def _why(error: Exception) -> str:
 def _downloaded(url: str) -> bytes:
     """The file at a URL; checked where its name ends in a part of its SHA-256, as torch.hub's do."""
     from http.client import HTTPException
+    from urllib.error import HTTPError
     from urllib.request import urlopen
 
     try:
         with urlopen(url, timeout=30) as answer:
             data: bytes = answer.read(MAX_BYTES + 1)
     except (OSError, ValueError, HTTPException) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it is the server's answer, too, with its connection
         raise OfflineError(
             f"{url} could not be downloaded: {error}",
             "A network connection and a URL that answers.",
