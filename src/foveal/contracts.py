@@ -47,7 +47,9 @@ class Meter(Protocol):
 
 class Task(Protocol):
     """What is learned. tasks/NAME.py has `build(labels, **options)`, which returns one, a frozen
-    dataclass, and `DEFAULTS`: for each training option that is the task's own, (value, reason)."""
+    dataclass; `DEFAULTS`: for each training option that is the task's own, (value, reason); and
+    `SAMPLE`: eight truths as a reader gives them, unlike enough to be told apart. Where a task must look at
+    the training pictures' truths, `from_data(dataset)` returns those options of `build` that only they tell."""
 
     @property
     def name(self) -> str: ...
@@ -65,6 +67,9 @@ class Task(Protocol):
     @property
     def chance(self) -> float | None:
         """The headline's value for a network that has learned nothing (labels uniform), where it has one."""
+
+    def knows(self, truth: Any) -> bool:
+        """Whether an item's truth is one that this task can be judged by: a class it has, a number."""
 
     def truth(self, item: Item, image: Image.Image, root: str) -> Any:
         """An item's truth as the value that the view varies along with the picture and that `collate`
@@ -84,6 +89,14 @@ class Task(Protocol):
         """For each picture of `BCHW` its predictions, best first."""
 
     def meter(self) -> Meter: ...
+
+    def mix(self, truths: Any, order: Tensor, share: float | Tensor) -> Any:
+        """Truths of pictures blended with those at `order` (`B`, int64), of which `1 - share` is seen.
+        None where blended pictures have no truth (plan refuses MixUp and CutMix then)."""
+
+    def calibrated(self, outputs: Tensor, truths: Any) -> Task:
+        """The task with what only validation outputs can tell filled in: a temperature, thresholds.
+        `outputs` are the network's own (logits), of all validation pictures, on the CPU."""
 
     def card(self) -> dict[str, Any]:
         """The task's options, plain JSON: `build(**card)` makes it again."""
@@ -128,8 +141,11 @@ class Augmentation(Protocol):
 
     SOURCE: str
 
-    def build(self, preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bool) -> View:
-        """The training view. Draws from torch's global generator only; pickles."""
+    def build(
+        self, preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bool, magnitude: int
+    ) -> View:
+        """The training view. Draws from torch's global generator only; pickles. `magnitude` 0..30 is for
+        families that have a strength."""
 
 
 class Schedule(Protocol):
@@ -138,4 +154,9 @@ class Schedule(Protocol):
     SOURCE: str
 
     def factor(self, progress: float, warmup: float) -> float:
-        """The learning rate as a share of its peak, at `progress` 0..1; `warmup` is a share too."""
+        """The learning rate as a share of its peak, at `progress` 0..1; `warmup` is a share too.
+
+        A schedule that answers to results has also `react(memory, loss) -> memory`, called with the
+        validation loss after each epoch; `memory` (plain numbers, empty at a stage's beginning, saved
+        with the run) may hold `scale`, by which the factor is multiplied from then on.
+        """

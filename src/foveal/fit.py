@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from types import ModuleType
 
 import torch
 
@@ -13,6 +14,7 @@ from .data.batches import Batches
 from .device import autocast, free_memory, is_out_of_memory
 from .errors import RunError
 from .evaluation import evaluate, is_channels_last
+from .mixing import mixed
 from .options import FitOptions
 from .state import State
 from .structure.layers import set_training
@@ -50,17 +52,18 @@ def fit(
         schedule = catalog.find("schedules", stage.schedule)
         while not (clock.stage_is_over() or out_of_patience(state)):
             # --- one epoch, perhaps from its middle ---
-            set_training(network, options.head, stage.trainable)
+            set_training(network, options.head, stage.trainable, stage.frozen)
             if state.batch == 0:
                 state.good = state.capture(with_good=False)
-            for raw in train.epoch(state.epoch, state.batch):
-                batch = train.to(raw, options.device, channels_last)
+            for raw in state.waiting(train.epoch(state.epoch, state.batch)):
+                batch = varied(train.to(raw, options.device, channels_last), state, task)
                 progress = clock.stage_progress()
                 rate = set_rate(state, schedule.factor(progress, stage.warmup))
                 loss = descend(state, task, batch, options)
                 state.batch += 1
                 state.step += 1
                 state.stage_step += 1
+                state.follow()
                 state.loss_sum += loss
                 state.loss_count += 1
                 state.tick()
@@ -79,8 +82,12 @@ def fit(
                 continue
             # --- the epoch is over: judge it ---
             with state.judging():
-                state.evaluation = evaluate(network, task, check, "val", options.device, options.precision)
-            clock.evaluated(state.tick())
+                judged = state.judged_network
+                state.evaluation = evaluate(judged, task, check, "val", options.device, options.precision)
+            state.memory = react(schedule, state)
+            passed = state.tick()
+            state.checking += passed
+            clock.evaluated(passed)
             voice.since = state.seconds
             yield conclude(state)
     yield ended(state, task)
@@ -114,12 +121,36 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     assert isinstance(total, torch.Tensor)
     if options.device == "cpu" and not math.isfinite(total.item()):
         return total
+    if options.clip:
+        if scaler:
+            scaler.unscale_(optimizer)
+        moved = [p for group in optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(moved, options.clip)
     if scaler:
         scaler.step(optimizer)
         scaler.update()
     else:
         optimizer.step()
     return total
+
+
+def varied(batch: Batch, state: State, task: Task) -> Batch:
+    """The batch with rectangles erased and pictures mixed as the options say; the same when resumed."""
+    o = state.options
+    if not (o.mixup or o.cutmix or o.erase):
+        return batch
+    where = (o.seed, state.epoch, state.batch)
+    return mixed(batch, task, mixup=o.mixup, cutmix=o.cutmix, erase=o.erase, seed=where)
+
+
+def react(schedule: ModuleType, state: State) -> dict[str, float]:
+    """What a schedule that answers to results makes of the epoch; others remember nothing."""
+    assert state.evaluation is not None
+    answer = getattr(schedule, "react", None)
+    if answer is None:
+        return state.memory
+    memory: dict[str, float] = answer(state.memory, state.evaluation.metrics.get("loss", math.inf))
+    return memory
 
 
 def backward(state: State, task: Task, piece: Batch, whole: int) -> torch.Tensor:
@@ -137,7 +168,7 @@ def set_rate(state: State, factor: float) -> float:
     """Set every group's rate to `factor` of its peak; returns the head's."""
     assert state.optimizer is not None
     for group in state.optimizer.param_groups:
-        group["lr"] = group["peak"] * factor * state.rate_scale
+        group["lr"] = group["peak"] * factor * state.rate_scale * state.memory.get("scale", 1.0)
     return float(state.optimizer.param_groups[0]["lr"])
 
 
@@ -154,9 +185,10 @@ def is_sound(state: State) -> bool:
 def rewind(state: State) -> events.Event:
     """Go back to the last sound state with a tenth of the rate; after two such setbacks, stop there."""
     assert state.good is not None
-    at, setbacks, scale, seconds = state.step, state.setbacks + 1, state.rate_scale * SLOWER, state.seconds
-    state.restore({**state.good, "good": None})
-    state.setbacks, state.rate_scale, state.seconds = setbacks, scale, seconds
+    at, setbacks, scale = state.step, state.setbacks + 1, state.rate_scale * SLOWER
+    spent = {name: getattr(state, name) for name in ("seconds", "reading", "checking")}
+    state.restore({**state.good, "good": None, **spent})
+    state.setbacks, state.rate_scale = setbacks, scale
     if setbacks > SETBACKS:
         return events.Stopped(
             step=state.step,

@@ -62,7 +62,7 @@ class TrainOptions(ReadOptions):
     """The architecture's name (resnet18, timm/convnext_tiny, ...)."""
     weights: str | None = None
     """Where to start from: a model of ours, a weights file, a URL, or a name."""
-    pretrained: bool = True
+    pretrained: bool | None = None
     """Start from pretrained weights when they can be had."""
     size: Annotated[int, Field(ge=8, le=2048)] | None = None
     """Side of the network's input in pixels."""
@@ -74,28 +74,60 @@ class TrainOptions(ReadOptions):
     """Passes over the training pictures, all stages together."""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """Time for the whole command; the schedule is planned to fit. Not together with --epochs."""
-    optimizer: Literal["sgd", "adamw"] | None = None
-    """sgd (with Nesterov momentum) or adamw."""
+    recipe: str | None = None
+    """A published set of choices: default, linear-probe, fine-tune, scratch-small, scratch-large,
+    resnet-classic, strikes-back-a3. What you give yourself comes before it."""
+    optimizer: str | None = None
+    """sgd (with Nesterov momentum), adamw, or one of timm's by name (lamb, lion, nadamw, ...)."""
     lr: Annotated[float, Field(gt=0), Tune(1e-5, 1.0, log=True)] | None = None
     """Peak learning rate of the head; earlier layers get less when fine-tuning."""
-    momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.7, 0.995, log=True)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.7, 0.995, log=True)] | None = None
     """SGD's momentum; AdamW's first beta."""
     weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1e-1, log=True)] | None = None
     """Weight decay; never on norms and biases."""
     layer_decay: Annotated[float, Field(gt=0, le=1), Tune(0.5, 1.0)] | None = None
     """Each earlier stage's rate as a share of the next one's."""
+    find_lr: bool = False
+    """Find the learning rate by a range test first; its curve is kept in the run."""
     schedule: str | None = None
-    """How the rate moves (onecycle, cosine, constant)."""
+    """How the rate moves: onecycle, cosine, step, exponential, polynomial, plateau, constant."""
     warmup: Share | None = None
     """Share of the steps in which the rate rises."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.2)] | None = None
     """Share of the truth spread over all classes."""
+    loss: str | None = None
+    """What is descended, by the task: cross-entropy or bce for classes, huber or mse for numbers."""
+    dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)] | None = None
+    """Share of activations dropped, where the network has dropout (default: the network's own)."""
+    drop_path: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.3)] | None = None
+    """Share of residual paths dropped in the last block, less in earlier ones, where the network has them."""
+    balance: Literal["none", "weights", "sampling"] | None = None
+    """Rare classes: as they are, weighted in the loss, or drawn as often as common ones."""
     augment: str | None = None
-    """How training pictures are varied (light, none)."""
+    """How training pictures are varied: none, light, trivialaugment, randaugment, augmix."""
+    magnitude: Annotated[int, Field(ge=0, le=30), Tune(0, 15)] | None = None
+    """RandAugment's strength, of 30."""
     flip: bool | None = None
     """Mirror training pictures left to right."""
-    freeze: Literal["never", "first", "always"] | None = None
-    """Backbone frozen never, in a head-only stage first, or always (linear probe)."""
+    erase: Annotated[float, Field(ge=0, le=1), Tune(0.0, 0.5)] | None = None
+    """Probability that a rectangle of a training picture is erased."""
+    mixup: Annotated[float, Field(ge=0, le=8), Tune(0.0, 1.0)] | None = None
+    """Training pictures are blended in pairs, by shares from Beta(this, this); 0: not."""
+    cutmix: Annotated[float, Field(ge=0, le=8), Tune(0.0, 1.0)] | None = None
+    """A rectangle of another picture is pasted in, its share of the area from Beta(this, this); 0: not."""
+    train_size: Annotated[int, Field(ge=8, le=2048)] | None = None
+    """Side of training pictures in pixels where it differs from --size (smaller is faster)."""
+    freeze: Literal["never", "first", "always"] | Annotated[int, Field(ge=1)] | None = None
+    """Backbone frozen never, in a head-only stage first, or always (linear probe); a number freezes
+    that many of its first stages throughout."""
+    ema: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Judge and keep a moving average of the weights with this decay a step; 0: the weights themselves."""
+    clip: Annotated[float, Field(ge=0)] | None = None
+    """Largest norm of the gradient; longer ones are shortened to it. 0: any."""
+    accumulate: Positive | None = None
+    """Pieces a batch is cut into, to save memory; their gradients are summed, so the effective batch stays."""
+    folds: Annotated[int, Field(ge=2, le=50)] | None = None
+    """Train that many times, each time judged on another part of all pictures: mean and spread."""
     patience: Positive | None = None
     """Epochs without a better headline before stopping early."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -132,6 +164,8 @@ class Stage:
     schedule: str
     warmup: Share
     layer_decay: float = 1.0
+    frozen: Annotated[int, Field(ge=0)] = 0
+    """How many of the backbone's first stages stay frozen, where all else is trained."""
     share: Share = 1.0
     """Share of the time, where minutes are planned rather than epochs."""
 
@@ -141,7 +175,7 @@ class FitOptions:
     """What the loop needs to know, everything filled in."""
 
     stages: tuple[Stage, ...]
-    optimizer: Literal["sgd", "adamw"]
+    optimizer: str
     momentum: float
     weight_decay: float
     patience: int
@@ -156,6 +190,13 @@ class FitOptions:
     """Pictures to be judged after training, whose time is kept free."""
     pieces: int = 1
     """Pieces a batch is cut into for accumulation; grows when memory runs out."""
+    ema: float = 0.0
+    """Decay of the weights' moving average a step; 0: none is kept."""
+    clip: float = 0.0
+    """Largest norm of the gradient; 0: any."""
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    erase: float = 0.0
     seconds: float | None = None
     """Time for all stages, or None: the stages' epochs count."""
     deterministic: bool = False
@@ -228,7 +269,7 @@ def _lines(kind: type) -> dict[str, str]:
             and isinstance(text, ast.Expr)
             and isinstance(text.value, ast.Constant)
         ):
-            found[field.target.id] = str(text.value.value)
+            found[field.target.id] = " ".join(str(text.value.value).split())
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import time
@@ -13,16 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import optimizers
 from .device import random_state, set_random_state
 from .errors import RunError
 from .options import FitOptions, Stage
 from .structure.layers import parameter_groups, set_trainable
-from .values import Evaluation, Score
+from .values import Batch, Evaluation, Score
 
-FORMAT = 1
+FORMAT = 2
 _PLAIN = (
     "stage", "stage_step", "stage_began", "epoch", "batch", "step", "seconds", "loss_count",
-    "since_best", "best_loss", "rate_scale", "setbacks", "pieces",
+    "since_best", "best_loss", "rate_scale", "setbacks", "pieces", "reading", "checking",
 )  # fmt: skip
 
 
@@ -45,6 +47,10 @@ class State:
     batch: int = 0
     step: int = 0
     seconds: float = 0.0
+    reading: float = 0.0
+    """Of these, waiting for pictures."""
+    checking: float = 0.0
+    """Of these, judging the validation pictures."""
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     loss_count: int = 0
     judged: Score | None = None
@@ -55,6 +61,10 @@ class State:
     rate_scale: float = 1.0
     setbacks: int = 0
     pieces: int = 1
+    memory: dict[str, float] = field(default_factory=dict)
+    """What a schedule that answers to results remembers of the stage."""
+    average: nn.Module | None = None
+    """The moving average of the weights, which is judged and kept in the network's place."""
     good: dict[str, Any] | None = None
     evaluation: Evaluation | None = None
     evaluating: bool = False
@@ -65,7 +75,27 @@ class State:
         self.loss_sum = self.loss_sum.to(self._sum_dtype()).to(self.options.device)
         if self.options.precision == "fp16" and self.options.device.startswith("cuda"):
             self.scaler = torch.amp.GradScaler("cuda")
+        if self.options.ema and self.average is None:
+            self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.start_clock()
+
+    @property
+    def judged_network(self) -> nn.Module:
+        """What is evaluated and saved: the weights' average where one is kept."""
+        return self.average or self.network
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the average towards the weights. Its decay grows from 0 to what was asked for, as young
+        averages would else remember the untrained weights (Tan & Le 2019; TensorFlow's num_updates)."""
+        if self.average is None:
+            return
+        decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
+        kept, new = self.average.state_dict(), self.network.state_dict()
+        floats = [name for name, tensor in kept.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([kept[n] for n in floats], [new[n] for n in floats], 1 - decay)
+        for name in kept.keys() - set(floats):
+            kept[name].copy_(new[name])
 
     def _sum_dtype(self) -> torch.dtype:
         return torch.float32 if self.options.device == "mps" else torch.float64
@@ -95,25 +125,36 @@ class State:
         self.seconds += passed
         return passed
 
+    def waiting(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches, the time it takes to get each added to `reading`."""
+        while True:
+            began = time.perf_counter()
+            batch = next(batches, None)
+            self.reading += time.perf_counter() - began
+            if batch is None:
+                return
+            yield batch
+
     def enter(self, stage: int) -> None:
         """Begin a stage: what is trainable, a new optimizer, its counts at zero."""
         self.stage, self.stage_step, self.since_best = stage, 0, 0
-        self.stage_began = self.seconds
+        self.stage_began, self.memory = self.seconds, {}
         self._prepare()
 
     def _prepare(self) -> None:
         o, stage = self.options, self.current
-        set_trainable(self.network, o.head, stage.trainable)
+        set_trainable(self.network, o.head, stage.trainable, stage.frozen)
         groups = parameter_groups(
             self.network, o.head, lr=stage.lr, weight_decay=o.weight_decay, layer_decay=stage.layer_decay
         )
-        fused = o.device.partition(":")[0] in ("cpu", "cuda", "mps")
-        if o.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(
-                groups, lr=stage.lr, momentum=o.momentum, nesterov=o.momentum > 0, fused=fused
-            )
-        else:
-            self.optimizer = torch.optim.AdamW(groups, lr=stage.lr, betas=(o.momentum, 0.999), fused=fused)
+        self.optimizer = optimizers.build(
+            o.optimizer,
+            groups,
+            lr=stage.lr,
+            momentum=o.momentum,
+            weight_decay=o.weight_decay,
+            device=o.device,
+        )
 
     def capture(self, with_good: bool = True) -> dict[str, Any]:
         """Everything, as plain values and CPU tensors of its own; `restore` takes it back."""
@@ -123,6 +164,8 @@ class State:
             "network": _copied(self.network.state_dict()),
             "optimizer": _copied(self.optimizer.state_dict()),
             "scaler": _copied(self.scaler.state_dict()) if self.scaler else None,
+            "average": _copied(self.average.state_dict()) if self.average is not None else None,
+            "memory": dict(self.memory),
             "random": random_state(self.options.device),
             "loss_sum": self.loss_sum.cpu().clone(),
             "best": _plain(self.best),
@@ -150,6 +193,9 @@ class State:
         assert self.optimizer is not None
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(_copied(saved["optimizer"]))
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
+        self.memory = dict(saved["memory"])
         if self.scaler and saved["scaler"]:
             self.scaler.load_state_dict(saved["scaler"])
         self.loss_sum = saved["loss_sum"].to(self.options.device, copy=True)

@@ -1,145 +1,218 @@
-"""Every task overfits eight pictures, rebuilds itself from its card, and measures as a reference does."""
+"""Every task overfits eight pictures, rebuilds itself from its card, and is held to a reference somewhere."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import json
+import math
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from sklearn import metrics
+from PIL import Image
 from torch import nn
 
 import small
 from foveal import catalog
-from foveal.tasks import classify
-from foveal.values import Batch, Step
+from foveal.contracts import Task
+from foveal.errors import UnknownNameError
+from foveal.options import TrainOptions, make
+from foveal.values import Batch, Dataset, Evaluation, Item
 
 NAMES = catalog.names("tasks")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_overfits_eight_pictures(name: str) -> None:
+def module_of(name: str) -> ModuleType:
+    return catalog.find("tasks", name)
+
+
+def posed(name: str) -> tuple[Task, Batch]:
+    """The task of a data set with the module's own eight truths, and its pictures as one batch."""
+    module = module_of(name)
+    assert len(module.SAMPLE) == 8
+    labels = {t for truth in module.SAMPLE for t in (truth if isinstance(truth, list) else [truth])}
+    names = tuple(sorted(t for t in labels if isinstance(t, str)))
+    items = tuple(Item(f"{n}", f"{n}.png", truth, "train") for n, truth in enumerate(module.SAMPLE))
+    dataset = Dataset("", name, "test", "made for a test", names, items)
+    told = module.from_data(dataset) if hasattr(module, "from_data") else {}
+    task: Task = module.build(names, **told)
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 12, 12), dtype=np.uint8)
+    view = task.view(small.PRE)
+    seen = []
+    for item, pixels in zip(items, pictures, strict=True):
+        assert task.knows(item.truth)
+        image = Image.fromarray(pixels)
+        seen.append(view(image, task.truth(item, image, "")))
+    images = torch.stack([torch.from_numpy(np.array(image))[None] / 255 for image, _ in seen])
+    return task, Batch(images, task.collate([truth for _, truth in seen]), [item.id for item in items])
+
+
+def judged(task: Task, network: nn.Module, batch: Batch, pieces: int = 1) -> Evaluation:
+    meter = task.meter()
+    with torch.inference_mode():
+        for piece in batch.split(pieces):
+            meter.add(task.step(network.eval(), piece), piece)
+    return meter.result("train")
+
+
+def small_network(task: Task) -> small.Tiny:
     torch.manual_seed(0)
-    task = catalog.find("tasks", name).build(small.LABELS)
     network = small.Tiny(task.outputs)
     network.drop.p = 0.0
-    batch = Batch(torch.randn(8, 1, 12, 12), torch.arange(8) % 3, [str(n) for n in range(8)])
-    optimizer = torch.optim.Adam(network.parameters(), 0.05)
-    for _ in range(200):
+    return network
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_overfits_eight_pictures(name: str) -> None:
+    task, batch = posed(name)
+    network = small_network(task)
+    before = judged(task, network, batch)
+    network.train()
+    optimizer = torch.optim.Adam(network.parameters(), 0.03)
+    for _ in range(300):
         optimizer.zero_grad()
         step = task.step(network, batch)
         step.loss.backward()
         optimizer.step()
     assert float(step.loss.detach()) < 0.05
-    network.eval()
-    meter = task.meter()
-    for piece in batch.split(3):
-        meter.add(task.step(network, piece), piece)
-    judged = meter.result("train")
-    assert judged.count == 8
-    assert judged.headline.name == task.headline.name
-    best = 1.0 if task.headline.higher_is_better else 0.0
-    assert judged.headline.value == pytest.approx(best, abs=0.15)
-    assert judged.headline.low <= judged.headline.value <= judged.headline.high
+    after = judged(task, network, batch)
+    assert after.headline.better_than(before.headline)
+    if task.chance is not None:
+        assert after.headline.better_than(dataclasses.replace(after.headline, value=task.chance))
+    # perfect is 1 where higher is better, else 0
+    if task.headline.higher_is_better:
+        assert after.headline.value > 0.9
+    else:
+        assert after.headline.value < 0.1 * before.headline.value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_evaluation_is_whole_and_the_same_in_pieces(name: str) -> None:
+    task, batch = posed(name)
+    network = small_network(task)
+    whole, pieces = (judged(task, network, batch, n) for n in (1, 3))
+    score = whole.headline
+    assert (score.name, score.higher_is_better) == (task.headline.name, task.headline.higher_is_better)
+    assert (score.split, whole.count) == ("train", 8)
+    assert score.low <= score.value <= score.high
+    assert whole.metrics[score.name] == score.value
+    assert all(math.isfinite(value) for value in whole.metrics.values())
+    assert {"loss", score.name} <= set(whole.metrics)
+    assert [row["id"] for row in whole.examples] == batch.ids
+    assert {"id", "truth", "predicted", "loss"} <= set(whole.examples[0])
+    assert whole.metrics["loss"] == pytest.approx(np.mean([row["loss"] for row in whole.examples]))
+    assert pieces.metrics == pytest.approx(whole.metrics, rel=1e-5)
+    json.dumps(whole.to_json(), allow_nan=False)
+    assert score.name in whole._repr_html_()
+    with torch.inference_mode():
+        assert whole.metrics["loss"] == pytest.approx(float(task.step(network.eval(), batch).loss), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_card_makes_it_again(name: str) -> None:
-    module = catalog.find("tasks", name)
-    task = module.build(small.LABELS)
-    card = task.card()
+    task, _ = posed(name)
+    card = json.loads(json.dumps(task.card(), allow_nan=False))
     assert card.pop("name") == name
-    assert module.build(**card) == task
+    assert module_of(name).build(**card) == task
     assert dataclasses.is_dataclass(task)
-    assert set(module.DEFAULTS) <= {f.name for f in dataclasses.fields(task)}
+    own = {f.name for f in dataclasses.fields(task)}  # type: ignore[arg-type]
+    assert set(module_of(name).DEFAULTS) <= own
+    make(TrainOptions, {option: value for option, (value, _) in module_of(name).DEFAULTS.items()})
 
 
-class Given(nn.Module):
-    """A network that answers with the logits it is fed."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
-@pytest.fixture
-def judged() -> tuple[np.ndarray, np.ndarray, object]:
-    draw = torch.Generator().manual_seed(3)
-    labels = tuple(f"class {n}" for n in range(8))
-    task = classify.build(labels)
-    logits = torch.randn(300, 8, generator=draw) * 2
-    truths = torch.randint(0, 7, (300,), generator=draw)  # the last class never occurs
-    logits[torch.arange(300), truths] += 1.5
-    meter = task.meter()
-    for n in range(0, 300, 64):
-        batch = Batch(logits[n : n + 64], truths[n : n + 64], [str(i) for i in range(n, min(n + 64, 300))])
-        meter.add(task.step(Given().eval(), batch), batch)
-    return logits.softmax(1).numpy(), truths.numpy(), meter.result("test")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_loss_is_answered_with_the_known_ones(name: str) -> None:
+    for loss in module_of(name).LOSSES:
+        module_of(name).build((), loss=loss)
+    with pytest.raises(UnknownNameError, match=module_of(name).LOSSES[0]):
+        module_of(name).build((), loss="unheard-of")
 
 
-def test_classify_measures_as_scikit_learn(judged: tuple[np.ndarray, np.ndarray, object]) -> None:
-    scores, truths, found = judged
-    said = scores.argmax(1)
-    m = found.metrics  # type: ignore[attr-defined]
-    assert m["accuracy"] == pytest.approx(metrics.accuracy_score(truths, said))
-    present = sorted(set(truths.tolist()))
-    assert m["macro_f1"] == pytest.approx(metrics.f1_score(truths, said, labels=present, average="macro"))
-    assert m["loss"] == pytest.approx(metrics.log_loss(truths, scores, labels=range(8)), rel=1e-4)
-    assert m["top5"] == pytest.approx(metrics.top_k_accuracy_score(truths, scores, k=5, labels=range(8)))
-    want = metrics.confusion_matrix(truths, said, labels=range(8)).tolist()
-    assert found.confusion == want  # type: ignore[attr-defined]
-    precision, recall, f1, count = metrics.precision_recall_fscore_support(
-        truths, said, labels=range(8), zero_division=0
-    )
-    rows = found.per_class  # type: ignore[attr-defined]
-    assert [r["precision"] for r in rows] == pytest.approx(precision.tolist())
-    assert [r["recall"] for r in rows] == pytest.approx(recall.tolist())
-    assert [r["f1"] for r in rows] == pytest.approx(f1.tolist())
-    assert [r["count"] for r in rows] == count.tolist()
+@pytest.mark.parametrize("name", NAMES)
+def test_truths_of_others_are_not_known(name: str) -> None:
+    task, _ = posed(name)
+    for truth in (object(), None, math.nan, "unheard of", ["unheard of"], {"a": 1}):
+        assert not task.knows(truth)
 
 
-def test_examples_are_in_order(judged: tuple[np.ndarray, np.ndarray, object]) -> None:
-    scores, truths, found = judged
-    rows = found.examples  # type: ignore[attr-defined]
-    assert [r["id"] for r in rows] == [str(n) for n in range(300)]
-    assert [r["truth"] for r in rows] == [f"class {t}" for t in truths]
-    worst = max(rows, key=lambda r: r["loss"])
-    n = int(worst["id"])
-    assert worst["loss"] == pytest.approx(-np.log(scores[n, truths[n]]), rel=1e-5)
+@pytest.mark.parametrize("name", NAMES)
+def test_calibration_leaves_the_headline_and_travels_in_the_card(name: str) -> None:
+    task, batch = posed(name)
+    many = Batch(*(torch.cat([t] * 5) for t in (batch.images, batch.truths)), [str(n) for n in range(40)])
+    network = small_network(task).eval()
+    with torch.inference_mode():
+        outputs = task.step(network, many).outputs
+    sure = task.calibrated(outputs, many.truths)
+    card = json.loads(json.dumps(sure.card(), allow_nan=False))
+    assert module_of(card.pop("name")).build(**card) == sure
+    want, found = (judged(t, network, many).headline for t in (task, sure))
+    assert (found.name, found.value) == (want.name, pytest.approx(want.value))
+    nothing = task.calibrated(outputs[:0], many.truths[:0])
+    assert nothing == task
 
 
-def test_calibration_error_of_known_cases() -> None:
-    right = np.array([1.0] * 80 + [0.0] * 20)
-    assert classify.calibration_error(np.full(100, 0.8), right) == pytest.approx(0.0)
-    assert classify.calibration_error(np.full(100, 0.99), right) == pytest.approx(0.19)
-    two = np.concatenate([np.full(50, 0.5), np.full(50, 0.95)])
-    hits = np.array([1.0] * 25 + [0.0] * 25 + [1.0] * 40 + [0.0] * 10)
-    assert classify.calibration_error(two, hits) == pytest.approx(0.5 * 0 + 0.5 * 0.15)
+@pytest.mark.parametrize("name", NAMES)
+def test_blends_cost_what_lies_between(name: str) -> None:
+    """None, or truths of which all of one's own is one's own, and half is something between."""
+    task, batch = posed(name)
+    network = small_network(task).eval()
+    order = torch.arange(8).roll(1)
+    if task.mix(batch.truths, order, 0.5) is None:
+        return
+
+    def loss(truths: Any) -> float:
+        with torch.inference_mode():
+            return float(task.step(network, Batch(batch.images, truths, batch.ids)).loss)
+
+    own, other = loss(batch.truths), loss(batch.truths[order])
+    assert loss(task.mix(batch.truths, order, 1.0)) == pytest.approx(own, rel=1e-5)
+    assert loss(task.mix(batch.truths, order, 0.25)) == pytest.approx(0.25 * own + 0.75 * other, rel=1e-5)
+    shares = torch.full((8, 1), 0.25)
+    assert loss(task.mix(batch.truths, order, shares)) == pytest.approx(0.25 * own + 0.75 * other, rel=1e-5)
 
 
-def test_predictions_are_sorted_and_sum_to_one() -> None:
-    task = classify.build(small.LABELS)
-    (row,) = task.predict(Given(), torch.tensor([[0.0, 2.0, 1.0]]))
-    assert [p["label"] for p in row] == ["ring", "stripes", "cross"]
-    assert sum(p["probability"] for p in row) == pytest.approx(1)
+@pytest.mark.parametrize("name", NAMES)
+def test_predictions_are_plain_and_one_list_a_picture(name: str) -> None:
+    task, batch = posed(name)
+    network = small_network(task).eval()
+    with torch.inference_mode():
+        said = task.predict(network, batch.images)
+        alone = [task.predict(network, image[None])[0] for image in batch.images]
+    assert len(said) == 8
+    assert json.loads(json.dumps(said, allow_nan=False)) == said
+    for one, other in zip(said, alone, strict=True):
+        assert len(one) == len(other) >= 1
+        assert {key: type(value) for key, value in one[0].items()} == {
+            k: type(v) for k, v in other[0].items()
+        }
 
 
-def test_smoothing_is_for_training_only() -> None:
-    task = classify.build(small.LABELS, label_smoothing=0.2)
-    batch = Batch(torch.tensor([[0.0, 5.0, 0.0]]), torch.tensor([1]), ["a"])
-    network = Given()
-    smooth = task.step(network.train(), batch).loss
-    plain = task.step(network.eval(), batch).loss
-    assert smooth > plain
-    assert Step(plain, {}, None).loss is plain
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_gone_wrong_is_judged_all_the_same(name: str) -> None:
+    """Not-a-number in, a finite headline and an infinite loss out."""
+    task, batch = posed(name)
+    network = small_network(task)
+    network.fc.bias.data.fill_(math.nan)
+    found = judged(task, network, batch)
+    score = found.headline
+    assert all(math.isfinite(value) for value in (score.value, score.low, score.high))
+    assert found.metrics["loss"] == math.inf
+    if task.chance is not None:
+        assert not score.better_than(dataclasses.replace(score, value=task.chance))
 
 
-def test_a_network_gone_wrong_is_judged_all_the_same() -> None:
-    """Not-a-number in, a finite accuracy and an infinite loss out."""
-    task = classify.build(small.LABELS)
-    batch = Batch(torch.tensor([[float("nan")] * 3, [0.0, 9.0, 0.0]]), torch.tensor([2, 1]), ["a", "b"])
-    meter = task.meter()
-    meter.add(task.step(Given().eval(), batch), batch)
-    judged = meter.result("val")
-    assert judged.metrics["accuracy"] == 0.5
-    assert judged.metrics["loss"] == float("inf")
+@pytest.mark.parametrize("name", NAMES)
+def test_its_metrics_are_held_to_a_reference(name: str) -> None:
+    """tests/tasks/test_NAME*.py has a test called test_measures_as_..., which names what it is compared with."""
+    files = sorted((Path(__file__).parents[1] / "tasks").glob(f"test_{name}*.py"))
+    tests = [
+        node.name
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert any(test.startswith("test_measures_as_") for test in tests)

@@ -171,7 +171,20 @@ def test_measurements_are_numbers_and_class_numbers_are_names(folder: Path) -> N
     for number in range(40):
         shape(number, 8).save(folder / "pics" / f"{number}.png")
     data = got(put(folder, "path,weight\n" + "".join(f"pics/{n}.png,{n * 1.25}\n" for n in range(40))))
-    assert (data.task, truths(data)["pics/3.png"], data.labels) == ("regress", 3.75, ())
+    assert (data.task, truths(data)["pics/3.png"], data.labels) == ("regress", 3.75, ("weight",))
+    assert data.column == "weight"
+    coarse = "".join(f"pics/{n}.png,{n % 21 + 0.5}\n" for n in range(40))  # each value twice
+    assert got(put(folder, "path,weight\n" + coarse)).task == "regress"
+    stars = "".join(f"pics/{n}.png,{n % 10 / 2}\n" for n in range(40))
+    assert got(put(folder, "path,stars\n" + stars)).task == "classify"
+    years = got(put(folder, "path,age\n" + "".join(f"pics/{n}.png,{n // 2 + 1}\n" for n in range(40))))
+    assert (years.task, "--task" in years.why) == ("classify", False)
+    years = got(put(folder, "path,age\n" + "".join(f"pics/{n}.png,{n % 25}\n" for n in range(40))))
+    assert years.task == "regress", "hardly any class twice"
+    for number in range(40, 60):
+        shape(number, 8).save(folder / "pics" / f"{number}.png")
+    years = got(put(folder, "path,age\n" + "".join(f"pics/{n}.png,{n % 22}\n" for n in range(60))))
+    assert (years.task, "--task regress" in years.why) == ("classify", True)
     data = got(put(folder, "path,label\n" + "".join(f"pics/{n}.png,{n % 11}\n" for n in range(40))))
     assert (data.task, data.labels[-1], truths(data)["pics/3.png"]) == ("classify", "10", "3")
 

@@ -7,6 +7,8 @@ from ..values import Facts, Preprocessing
 SOURCE = "the control of every study of augmentation"
 
 
-def build(preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bool) -> View:
+def build(
+    preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bool, magnitude: int = 9
+) -> View:
     """The evaluation view; `flip`, `scratch` and `facts` change nothing."""
     return evaluation_view(preprocessing)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import catalog, device
+import torch
+
+from .. import catalog, device, optimizers
 from ..contracts import Task
 from ..errors import OptionError
-from ..options import FitOptions, TrainOptions, tuning_ranges
+from ..options import FitOptions, TrainOptions, flag, tuning_ranges
 from ..values import Choice, Dataset, Preprocessing
 from . import recipe
 from .choices import Choices
@@ -47,27 +51,37 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     for kind, name in (("schedules", options.schedule), ("augmentations", options.augment)):
         if name is not None:
             catalog.find(kind, name)
+    if options.optimizer is not None:
+        optimizers.check(options.optimizer)
     choices = Choices(options)
     where = choices.pick("device", *device.choose(options.device))
     task = _task(choices, dataset)
-    begin = choose(dataset, options)
-    _check_freeze(options, begin)
-    choices.pick("network", begin.network, begin.reason)
+    begin = choose(dataset, _start_options(choices))
+    _check_freeze(options.freeze or choices.recipe.values.get("freeze"), begin)
+    other = begin.network != choices.recipe.values.get("network")
+    choices.adjusted("network", begin.network, begin.reason, (begin.network, begin.reason) if other else None)
     pre = recipe.preprocessing(choices, begin, facts)
     batch = recipe.batch_size(choices, begin, count, where)
     _check_batch(batch, count)
-    rates = recipe.optimization(choices, begin, batch)
-    stages = recipe.stages(choices, begin, count, float(rates["lr"]))
-    recipe.variation(choices, facts)
+    pieces = recipe.pieces(choices, batch, pre.size, where)
+    moves = recipe.optimization(choices, begin, batch)
+    stages = recipe.stages(choices, begin, count, float(moves.pop("lr")))
+    ema = recipe.averaging(choices)
+    recipe.variation(choices, facts, task)
+    for option in ("dropout", "drop_path"):
+        choices.wanted(option)
     patience = recipe.patience(choices, stages)
     precision = _precision(choices, where)
     _workers(choices, where)
     filled = choices.filled()
     fit = FitOptions(
         stages=stages,
-        optimizer=rates["optimizer"],  # type: ignore[arg-type]
-        momentum=filled.momentum,
-        weight_decay=float(rates["weight_decay"]),
+        **moves,
+        pieces=pieces,
+        ema=ema,
+        mixup=filled.mixup or 0.0,
+        cutmix=filled.cutmix or 0.0,
+        erase=filled.erase or 0.0,
         patience=patience,
         seed=filled.seed,
         device=where,
@@ -92,16 +106,68 @@ def _task(choices: Choices, dataset: Dataset) -> Task:
     """The task the data poses, with its own options filled in."""
     module = catalog.find("tasks", choices.pick("task", dataset.task, dataset.why))
     own = {name: choices.pick(name, *default) for name, default in module.DEFAULTS.items()}
-    task: Task = module.build(dataset.labels, **own)
+    balance = choices.pick("balance", "none", "every picture counts the same, as it does in the headline")
+    if balance != "none":
+        weights = _class_weights(dataset)
+        if balance == "weights":
+            own["class_weights"] = weights
+    told = module.from_data(dataset) if hasattr(module, "from_data") else {}
+    task: Task = module.build(dataset.labels, **own, **told)
+    _check_task(choices, task, own)
     return task
 
 
-def _check_freeze(options: TrainOptions, begin: Start) -> None:
-    if options.freeze in ("first", "always") and begin.state is None:
+def _check_task(choices: Choices, task: Task, own: Mapping[str, Any]) -> None:
+    """Refuse options that mean something to other tasks only.
+
+    Raises:
+        OptionError: naming the option and the task.
+    """
+    others = {name for kind in catalog.names("tasks") for name in catalog.find("tasks", kind).DEFAULTS}
+    senseless = [name for name in sorted(others - set(own)) if getattr(choices.given, name) is not None]
+    mixing = [name for name in ("mixup", "cutmix") if getattr(choices.given, name)]
+    if mixing and task.mix(torch.zeros(2, task.outputs), torch.tensor([1, 0]), 0.5) is None:
+        senseless += mixing
+    if senseless:
         raise OptionError(
-            f"--freeze {options.freeze} was given, but {begin.network} starts from scratch: {begin.reason}.",
+            f"{flag(senseless[0])} was given, but the task is {task.name}, to which it means nothing.",
+            "Options that the task has; see what each means with --help.",
+            f"Leave {flag(senseless[0])} out, or give another --task.",
+        )
+
+
+def _class_weights(dataset: Dataset) -> tuple[float, ...]:
+    """One weight a label, inverse to how often training pictures bear it; its mean over those is 1.
+
+    Raises:
+        OptionError: the data has no classes.
+    """
+    often = dataset.counts().get("train", {})
+    if not dataset.labels or not often:
+        raise OptionError(
+            f"--balance was given, but the task is {dataset.task}, without classes.",
+            "Data with classes, of which some are rare.",
+            "Leave --balance out.",
+        )
+    total = sum(often.values())
+    return tuple(total / (len(often) * often[label]) if label in often else 1.0 for label in dataset.labels)
+
+
+def _start_options(choices: Choices) -> TrainOptions:
+    """Which network and weights were asked for, by the user or else by the recipe."""
+    given, own = choices.given, choices.recipe.values
+    if given.weights is not None or given.pretrained:
+        return given
+    pretrained = choices.wanted("pretrained")
+    return dataclasses.replace(given, pretrained=pretrained, network=given.network or own.get("network"))
+
+
+def _check_freeze(freeze: str | int | None, begin: Start) -> None:
+    if freeze not in (None, "never") and begin.state is None:
+        raise OptionError(
+            f"--freeze {freeze} needs a backbone that has learned, but {begin.network} starts from scratch ({begin.reason}).",
             "A backbone can be frozen only when it has learned something before.",
-            "Leave --freeze out, or give pretrained weights with --weights.",
+            "Leave --freeze (or the --recipe) out, or give pretrained weights with --weights.",
         )
 
 
@@ -143,7 +209,8 @@ def _workers(choices: Choices, where: str) -> None:
 def _warnings(given: TrainOptions, filled: TrainOptions) -> list[str]:
     """Sentences about values that are allowed but seldom work."""
     said = []
-    limit = {"sgd": 1.0, "adamw": 0.01}[filled.optimizer or "sgd"]
+    sgd = optimizers.is_like_sgd(filled.optimizer or "sgd")
+    limit = 1.0 if sgd else 0.01
     if given.lr is not None and given.lr > limit:
         usual = tuning_ranges(TrainOptions)["lr"]
         said.append(
@@ -157,4 +224,4 @@ def _warnings(given: TrainOptions, filled: TrainOptions) -> list[str]:
 
 def usual_low(filled: TrainOptions) -> float:
     """The smallest rate that the optimizer is usually given."""
-    return {"sgd": 1e-4, "adamw": 1e-6}[filled.optimizer or "sgd"]
+    return 1e-4 if optimizers.is_like_sgd(filled.optimizer or "sgd") else 1e-6

@@ -7,25 +7,42 @@ from typing import Any
 
 from ..options import TrainOptions
 from ..values import Choice
+from . import recipes
 
 GIVEN = "given"
 
 
 class Choices:
-    """Fills options one by one, never overriding one that was given."""
+    """Fills options one by one, never overriding one that was given; a named recipe comes before us."""
 
     def __init__(self, given: TrainOptions) -> None:
         self.given = given
+        self.recipe = recipes.find(given.recipe)
         self.made: list[Choice] = []
+        if given.recipe is not None:
+            self.made.append(Choice("recipe", given.recipe, self.recipe.source, automatic=False))
 
     def pick(self, option: str, value: Any, reason: str) -> Any:
-        """The user's value where there is one, else `value`; recorded with its reason."""
+        """The user's value where there is one, else the recipe's, else `value`; recorded with its reason."""
+        return self.adjusted(option, value, reason, None)
+
+    def adjusted(self, option: str, value: Any, reason: str, published: tuple[Any, str] | None) -> Any:
+        """As `pick`; `published` is (value, reason) to take in the place of the recipe's own value, which
+        belongs to other circumstances (another batch, more pictures)."""
         own = getattr(self.given, option)
         if own is not None:
             self.made.append(Choice(option, own, GIVEN, automatic=False))
             return own
+        if option in self.recipe.values:
+            value, reason = published or (self.recipe.values[option], self.recipe.source)
         self.made.append(Choice(option, value, reason))
         return value
+
+    def wanted(self, option: str) -> Any:
+        """The user's value or the recipe's, recorded; None where neither says anything."""
+        if getattr(self.given, option) is None and option not in self.recipe.values:
+            return None
+        return self.pick(option, None, "")
 
     def filled(self) -> TrainOptions:
         """The options with every choice in its field."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
+import torch
+
+from .. import optimizers
+from ..contracts import Task
 from ..options import Stage
 from ..values import Facts, Preprocessing
 from .choices import Choices
 from .start import Start
+from .view import MAGNITUDE
 
 # Networks whose published recipes use an adaptive optimizer (or RMSProp), and whose depthwise
 # convolutions train badly with plain SGD at the usual rates; the others' use SGD with momentum.
@@ -57,23 +63,39 @@ def batch_size(choices: Choices, start: Start, count: int, device: str) -> int:
         best, why = max(best, 128), "He et al. 2016 for CIFAR-10; smoother gradients where data is plentiful"
     few = min(count, 2 ** int(math.log2(max(4, count / 10))))
     if few < best:
-        best, why = few, f"so that {count:,} pictures still give about ten steps an epoch"
-    batch: int = choices.pick("batch", best, why)
+        best, why = few, why_few(count)
+    own = choices.recipe.values.get("batch", 0)
+    shrunk = (few, f"{own} in the recipe; fewer, {why_few(count)}, and the rate with them")
+    batch: int = choices.adjusted("batch", best, why, shrunk if few < own else None)
     return batch
 
 
-def optimization(choices: Choices, start: Start, batch: int) -> dict[str, float | str]:
-    """Optimizer, peak rate and weight decay, by network family and by where training starts."""
+def why_few(count: int) -> str:
+    return f"so that {count:,} pictures still give about ten steps an epoch"
+
+
+def pieces(choices: Choices, batch: int, size: int, device: str) -> int:
+    """Pieces that a batch is cut into; more than one only where the main memory would not hold it."""
+    most = max(8, 128 * 224**2 // size**2)
+    need = -(-batch // most) if device == "cpu" else 1
+    why = f"the main memory holds about {most} pictures of {size} px with all that their gradients need"
+    chosen: int = choices.pick("accumulate", need, why if need > 1 else "the whole batch fits into memory")
+    return min(chosen, batch)
+
+
+def optimization(choices: Choices, start: Start, batch: int) -> dict[str, Any]:
+    """Optimizer, peak rate, momentum and weight decay, by network family and by where training starts."""
     adaptive = start.network.startswith(ADAPTIVE)
     scratch = start.state is None
-    optimizer = choices.pick(
+    optimizer: str = choices.pick(
         "optimizer",
         "adamw" if adaptive else "sgd",
         "this family's own recipes are adaptive"
         if adaptive
         else "SGD with Nesterov momentum: the recipe of this family's papers",
     )
-    if optimizer == "sgd":
+    sgd = optimizers.is_like_sgd(optimizer)
+    if sgd:
         rate, why = (
             0.1 * batch / 128,
             "0.1 per 128 pictures (He et al. 2016), linear in the batch (Goyal et al. 2017)",
@@ -84,15 +106,34 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, float 
         rate, why = (1e-3 * math.sqrt(batch / 64), "1e-3 per 64 pictures, with the square root of the batch")
         if not scratch:
             rate, why = 2e-3, "fastai's base rate for fine-tuning; halved once the backbone joins the head"
-    lr = choices.pick("lr", float(f"{rate:.3g}"), why)
-    if optimizer == "sgd":
+        if "lion" in optimizer:
+            rate, why = rate / 10, "a tenth of AdamW's (Chen et al. 2023, section 5)"
+    lr = choices.adjusted("lr", float(f"{rate:.3g}"), why, _scaled(choices, batch, sgd))
+    momentum = choices.pick(
+        "momentum", 0.9, "the usual since Sutskever et al. 2013" if sgd else "Adam's first beta (Kingma & Ba 2015)"
+    )
+    if sgd:
         decay, why = (
             (5e-4, "the usual for small networks from scratch") if scratch else (1e-4, "He et al. 2016")
         )
     else:
         decay, why = 0.05, "decoupled, as in Loshchilov & Hutter 2019 and ConvNeXt's recipe"
     weight_decay = choices.pick("weight_decay", decay, why + "; none on norms and biases")
-    return {"optimizer": optimizer, "lr": lr, "weight_decay": weight_decay}
+    clip = choices.pick("clip", 0.0, "a loss that is not finite is met by going back; needed for no network here")
+    return {
+        "optimizer": optimizer, "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "clip": clip,
+    }  # fmt: skip
+
+
+def _scaled(choices: Choices, batch: int, sgd: bool) -> tuple[float, str] | None:
+    """The recipe's rate for another batch than its own: linear for SGD, by the square root otherwise."""
+    own = choices.recipe.values
+    if "batch" not in own or "lr" not in own or batch == own["batch"]:
+        return None
+    share = batch / own["batch"]
+    rate = own["lr"] * (share if sgd else math.sqrt(share))
+    rule = "in proportion" if sgd else "with the square root of the batch"
+    return float(f"{rate:.3g}"), f"{own['lr']:g} for {own['batch']} pictures in the recipe, {rule}"
 
 
 def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage, ...]:
@@ -124,6 +165,7 @@ def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage
         "all layers start from nothing" if scratch
         else "earlier layers are more general and change less (Howard & Ruder 2018)",
     )  # fmt: skip
+    frozen = 0 if isinstance(freeze, str) else int(freeze)
     if freeze == "never":
         return (Stage("train", "all", total, lr, schedule, warmup, decay),)
     if freeze == "always" or total == 1:
@@ -131,20 +173,37 @@ def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage
     alone = min(max(1, total // 5), max(1, total - 1))
     return (
         Stage("head", "head", alone, lr, schedule, warmup, share=0.15),
-        Stage("all", "all", max(1, total - alone), lr / 2, schedule, warmup, decay, share=0.85),
+        Stage("all", "all", max(1, total - alone), lr / 2, schedule, warmup, decay, frozen, share=0.85),
     )
 
 
-def variation(choices: Choices, facts: Facts) -> tuple[str, bool]:
-    """The augmentation and whether pictures are mirrored."""
+def variation(choices: Choices, facts: Facts, task: Task) -> None:
+    """How training pictures are varied, one by one and in pairs."""
     augment = choices.pick("augment", "light", "keeps every label true; the cheapest regulariser there is")
+    if augment == "randaugment":
+        choices.pick("magnitude", MAGNITUDE, "the usual for ImageNet (Cubuk et al. 2020, section 4.3)")
     signs = facts.grey and max(facts.width, facts.height) <= 20
-    flip = choices.pick(
-        "flip", not signs,
-        "tiny grey pictures are mostly signs, and a mirrored sign is another sign" if signs
-        else "most things look the same mirrored; use --no-flip where they do not (letters, left and right)",
-    )  # fmt: skip
-    return augment, flip
+    why = "most things look the same mirrored; use --no-flip where they do not (letters, left and right)"
+    if signs:
+        why = "tiny grey pictures are mostly signs, and a mirrored sign is another sign"
+    elif task.name == "regress":
+        why = "a mirrored picture may measure differently (angles, positions); --flip where it does not"
+    choices.pick("flip", not signs and task.name != "regress", why)
+    choices.pick("erase", 0.0, "pays in trainings of hundreds of epochs (Zhong et al. 2020)")
+    long = "pays in trainings of hundreds of epochs; in shorter ones it slows learning down (Wightman et al. 2021)"
+    blends = task.mix(torch.zeros(2, task.outputs), torch.tensor([1, 0]), 0.5) is not None
+    never = None if blends else (0.0, f"blended pictures have no truth in the task {task.name}")
+    choices.adjusted("mixup", 0.0, long, never)
+    choices.adjusted("cutmix", 0.0, long, never)
+    choices.wanted("train_size")
+
+
+def averaging(choices: Choices) -> float:
+    """The decay of the weights' moving average."""
+    chosen: float = choices.pick(
+        "ema", 0.0, "a rate that falls to nothing averages already; --ema 0.999 pays with a constant rate"
+    )
+    return chosen
 
 
 def patience(choices: Choices, stages: tuple[Stage, ...]) -> int:

@@ -60,7 +60,7 @@ def choose(dataset: Dataset, options: TrainOptions) -> Start:
         return _asked(options.weights, options.network)
     if options.network is not None:
         family = catalog.find("architectures", options.network)
-        published = family.weights(options.network, None) if options.pretrained else None
+        published = family.weights(options.network, None) if options.pretrained is not False else None
         if published is not None:
             try:
                 state = published.state()
@@ -69,7 +69,7 @@ def choose(dataset: Dataset, options: TrainOptions) -> Start:
             return _published(options.network, published, lambda: state, "pretrained weights of this network")
         return Start(
             options.network,
-            "from scratch" if not options.pretrained else "no pretrained weights are published",
+            "from scratch" if options.pretrained is False else "no pretrained weights are published",
         )
     return _left_open(dataset, options)
 
@@ -84,7 +84,7 @@ def _left_open(dataset: Dataset, options: TrainOptions) -> Start:
             f"pictures are tiny ({side} px) and plentiful ({count:,}): a small residual network learns "
             "them from scratch in minutes, and weights for large photographs have little to give",
         )
-    if options.pretrained:
+    if options.pretrained is not False:
         published = catalog.find("architectures", DEFAULT).weights(DEFAULT, None)
         why = f"{count:,} training pictures are few for a network from scratch; features learned on ImageNet transfer"
         return _published(DEFAULT, published, published.state, why + " (Kornblith et al. 2019)")

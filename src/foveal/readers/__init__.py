@@ -15,6 +15,7 @@ from ..data.splits import split
 from ..errors import DataError, nearest
 from ..options import ReadOptions
 from ..values import Choice, Claim, Dataset, Issue
+from ._recast import recast
 
 _LAYOUTS = (
     "A folder with a folder for each class (also under train/, val/, test/), a CSV of paths and labels, "
@@ -27,30 +28,36 @@ def prepare(
     options: ReadOptions,
     split_seed: int,
     progress: Callable[[int, int], None] | None = None,
+    task: str | None = None,
 ) -> tuple[Dataset, list[Choice]]:
     """A data set that is read, examined and split, and the choices made on the way.
 
-    `progress` is told (pictures looked at, pictures in all).
+    `progress` is told (pictures looked at, pictures in all). `task` is what it is wanted for.
 
     Raises:
         DataError: it cannot be used; says what was found, what is allowed, what to do.
         OfflineError: it would have to be downloaded, and could not be.
     """
-    dataset = examine(read(data, options), progress, data_home=options.data_home)
+    dataset = examine(read(data, options, task), progress, data_home=options.data_home)
     return split(dataset, split_seed)
 
 
-def read(data: str | None, options: ReadOptions) -> Dataset:
+def read(data: str | None, options: ReadOptions, task: str | None = None) -> Dataset:
     """The data set at a path or of a name (None: the built-in digits), neither examined nor split.
 
+    Its truths are as `task` has them, or as the reader sees them where None.
+
     Raises:
-        DataError: no reader claims it, several do, or the one that does cannot read it.
+        DataError: no reader claims it, several do, the one that does cannot read it, or its truths are
+            none for this task.
         UnknownNameError: `options.reader` is no reader.
     """
     if data is None:  # also where a folder here is called so
-        return _without(_reader("builtin").read(Path("digits"), options), options.exclude)
-    path = _path(data)
-    return _without(_reader(_chosen(path, options)).read(path, options), options.exclude)
+        found = _reader("builtin").read(Path("digits"), options)
+    else:
+        path = _path(data)
+        found = _reader(_chosen(path, options)).read(path, options)
+    return recast(_without(found, options.exclude), task)
 
 
 def claims(path: Path) -> list[Claim]:

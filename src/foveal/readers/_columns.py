@@ -11,6 +11,7 @@ from ..options import ReadOptions
 from ._names import PICTURES, label_of, part_of, shown
 from ._table import Table
 
+FEW_VALUES = 20  # that many different numbers may well be the numbers of classes
 _SAMPLE = 200  # rows looked at for a guess
 _PATHS = (
     "path", "filepath", "file_path", "file", "filename", "file_name", "image", "image_path", "img",
@@ -84,6 +85,9 @@ def choose(rows: Table, options: ReadOptions, has: Has) -> Columns:
         + (f", several separated by {separator!r}" if separator else ""),
     ]
     said += [_said(rows, "splits", split, False)] if split is not None else []
+    values = {cell for cell in rows.column(label) if cell}
+    if not numeric and len(values) > FEW_VALUES and all(map(_is_number, values)):
+        said.append("whole numbers are taken for classes; for numbers that measure, give --task regress")
     return Columns(path, label, split, separator, numeric, "; ".join(said))
 
 
@@ -156,12 +160,12 @@ def _separator(rows: Table, label: int) -> str | None:
 
 
 def _is_numeric(cells: list[str]) -> bool:
-    """Measurements rather than classes: fractions, and few of them equal."""
+    """Measurements rather than classes: numbers of many values, with fractions or few of them equal."""
     filled = [cell for cell in cells if cell]
-    if not filled or not all(map(_is_number, filled)):
+    values = set(filled)
+    if len(values) <= FEW_VALUES or not all(map(_is_number, filled)):
         return False
-    fractions = any(not float(cell).is_integer() for cell in filled)
-    return fractions and len(set(filled)) > max(20, len(filled) // 2)
+    return len(values) > len(filled) // 2 or any(not float(cell).is_integer() for cell in values)
 
 
 def _is_number(cell: str) -> bool:

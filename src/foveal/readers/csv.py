@@ -40,15 +40,19 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     places = Places(file.parent)
     columns = _columns.choose(rows, options, places.has)
     items, issues = _items(rows, columns, places)
+    name = rows.names[columns.label].strip()
     truths = [item.truth if isinstance(item.truth, list) else [item.truth] for item in items]
     return Dataset(
         root=places.root,
         task=columns.task,
         reader="csv",
         why=f"{file.name}: {columns.why}",
-        labels=in_order(label for truth in truths for label in truth if isinstance(label, str)),
+        labels=in_order(label for truth in truths for label in truth if isinstance(label, str))
+        if columns.task != "regress"
+        else tuple(filter(None, [name])),
         items=tuple(items),
         issues=(*rows.issues, *issues),
+        column=name,
     )
 
 

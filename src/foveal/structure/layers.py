@@ -87,16 +87,26 @@ def parameter_groups(
     return groups
 
 
-def set_trainable(network: nn.Module, head: str, trainable: str) -> None:
-    """Freeze all but the head (`head`), or nothing (`all`)."""
+def set_trainable(network: nn.Module, head: str, trainable: str, frozen: int = 0) -> None:
+    """Freeze all but the head (`head`), or nothing (`all`) but the first `frozen` stages."""
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(trainable == "all" or is_in(name, head))
+    for stage in stages(network, head)[:-1][:frozen]:
+        for _, parameter in stage:
+            parameter.requires_grad_(False)
 
 
-def set_training(network: nn.Module, head: str, trainable: str) -> None:
-    """Training mode for what is trained; a frozen backbone stays in evaluation mode throughout,
-    so that its features do not change (batch statistics, dropout, drop-path)."""
+def set_training(network: nn.Module, head: str, trainable: str, frozen: int = 0) -> None:
+    """Training mode for what is trained; what is frozen stays in evaluation mode throughout, so that
+    its features do not change (batch statistics, dropout, drop-path)."""
     network.train(trainable == "all")
     if trainable == "head":
         network.training = True  # the task asks the root which mode it is in; its children decide theirs
         network.get_submodule(head).train()
+    if not frozen:
+        return
+    still = {id(p) for stage in stages(network, head)[:-1][:frozen] for _, p in stage}
+    for module in list(network.modules())[1:]:
+        own = [id(p) for p in module.parameters()]
+        if own and still.issuperset(own):
+            module.eval()

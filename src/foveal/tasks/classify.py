@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..calibration import temperature_of
 from ..contracts import View
 from ..data.views import evaluation_view
+from ..errors import UnknownNameError
 from ..intervals import bootstrap
 from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step
 
@@ -23,9 +25,12 @@ SOURCE = (
     "expected calibration error: Guo et al. 2017, with 15 bins"
 )
 DEFAULTS = {
+    "loss": ("cross-entropy", "the softmax's negative log-likelihood: classes exclude each other"),
     "label_smoothing": (0.1, "better calibrated and a little more accurate (Szegedy et al. 2016, section 7)"),
 }
+SAMPLE: tuple[str, ...] = ("owl", "dog", "cat", "owl", "dog", "cat", "owl", "dog")
 BINS = 15
+LOSSES = ("cross-entropy", "bce")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class Classify:
 
     labels: tuple[str, ...]
     label_smoothing: float = 0.0
+    loss: str = "cross-entropy"
+    class_weights: tuple[float, ...] = ()
+    """One a label, mean 1 over the training pictures; empty: all 1."""
+    temperature: float = 1.0
+    """What logits are divided by before the softmax, from validation (Guo et al. 2017)."""
 
     name = "classify"
     headline = Headline("accuracy", higher_is_better=True)
@@ -46,6 +56,9 @@ class Classify:
     @property
     def chance(self) -> float:
         return 1 / len(self.labels)
+
+    def knows(self, truth: Any) -> bool:
+        return truth in self.labels
 
     def truth(self, item: Item, image: Image.Image, root: str) -> int:
         """The class index of an item; names decide, never positions."""
@@ -62,12 +75,32 @@ class Classify:
         """Forward and loss; outputs are logits `BC`. Smoothing applies in training only."""
         logits = network(batch.images)
         smoothing = self.label_smoothing if network.training else 0.0
-        loss = F.cross_entropy(logits.float(), batch.truths, label_smoothing=smoothing)
-        return Step(loss, {}, logits)
+        truths, classes = batch.truths, len(self.labels)
+        if self.loss == "bce":
+            wanted = truths if truths.is_floating_point() else F.one_hot(truths, classes).float()
+            wanted = wanted * (1 - smoothing) + smoothing / classes
+            each = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none").mean(1)
+        else:
+            # torch's own mean where nothing is weighted: equal to a bare loop bit for bit
+            how = "none" if self.class_weights else "mean"
+            each = F.cross_entropy(logits.float(), truths, label_smoothing=smoothing, reduction=how)
+        if self.class_weights and network.training:
+            weights = torch.tensor(self.class_weights, device=logits.device)
+            each = each * (truths @ weights if truths.is_floating_point() else weights[truths])
+        return Step(each.mean(), {}, logits)
+
+    def mix(self, truths: Tensor, order: Tensor, share: float | Tensor) -> Tensor:
+        """Class shares `BC`: `share` of one's own, the rest of the picture's at `order` (Zhang et al. 2018)."""
+        own = truths if truths.is_floating_point() else F.one_hot(truths, len(self.labels)).float()
+        return own * share + own[order] * (1 - share)
+
+    def calibrated(self, outputs: Tensor, truths: Tensor) -> Classify:
+        """With the temperature that validation logits `BC` ask for; the most probable label stays."""
+        return replace(self, temperature=temperature_of(outputs, truths))
 
     def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
         """For each picture of `BCHW` every label with its probability, most probable first."""
-        probabilities = network(images).float().softmax(1).cpu()
+        probabilities = (network(images).float() / self.temperature).softmax(1).cpu()
         values, places = probabilities.sort(dim=1, descending=True, stable=True)
         return [
             [{"label": self.labels[p], "probability": v} for p, v in zip(ps, vs, strict=True)]
@@ -78,12 +111,32 @@ class Classify:
         return ClassifyMeter(self)
 
     def card(self) -> dict[str, Any]:
-        return {"name": self.name, "labels": list(self.labels), "label_smoothing": self.label_smoothing}
+        return {
+            "name": self.name,
+            "labels": list(self.labels),
+            "label_smoothing": self.label_smoothing,
+            "loss": self.loss,
+            "class_weights": list(self.class_weights),
+            "temperature": self.temperature,
+        }
 
 
-def build(labels: Sequence[str], *, label_smoothing: float = 0.0) -> Classify:
-    """The task for these class names."""
-    return Classify(tuple(labels), label_smoothing)
+def build(
+    labels: Sequence[str],
+    *,
+    label_smoothing: float = 0.0,
+    loss: str = "cross-entropy",
+    class_weights: Sequence[float] = (),
+    temperature: float = 1.0,
+) -> Classify:
+    """The task for these class names.
+
+    Raises:
+        OptionError: an unknown loss.
+    """
+    if loss not in LOSSES:
+        raise UnknownNameError("loss for classes", loss, LOSSES)
+    return Classify(tuple(labels), label_smoothing, loss, tuple(class_weights), temperature)
 
 
 class ClassifyMeter:
@@ -97,7 +150,7 @@ class ClassifyMeter:
 
     def add(self, step: Step, batch: Batch) -> None:
         # left on the device until the end: fetching each batch would wait for the GPU
-        self.probabilities.append(step.outputs.detach().float().softmax(1))
+        self.probabilities.append((step.outputs.detach().float() / self.task.temperature).softmax(1))
         self.truths.append(batch.truths)
         self.ids += batch.ids
 

@@ -1,0 +1,53 @@
+"""A split of the data as a plan's network sees it: the same for a run and for what tries a plan out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ..contracts import Task
+from ..data.batches import Batches
+from ..options import FitOptions, TrainOptions
+from ..values import Dataset, Item, Preprocessing
+from .view import training_view
+
+JUDGED_TOGETHER = 64
+"""Pictures judged together at least: without gradients there is room."""
+
+
+def batches(
+    dataset: Dataset,
+    part: str,
+    task: Task,
+    preprocessing: Preprocessing,
+    options: TrainOptions,
+    fit: FitOptions,
+    *,
+    scratch: bool,
+    augment: bool = False,
+) -> Batches:
+    """The pictures of `part`; with `augment` shuffled and varied as the options say, for training."""
+    items, view = dataset.part(part), task.view(preprocessing)
+    if augment and dataset.facts is not None:
+        view = training_view(preprocessing, dataset.facts, options, scratch=scratch)
+    return Batches(
+        dataset.root,
+        items,
+        task,
+        view,
+        preprocessing,
+        fit.batch if augment else max(fit.batch, JUDGED_TOGETHER),
+        seed=fit.seed,
+        shuffle=augment,
+        draw=chances(items) if augment and options.balance == "sampling" else (),
+        workers=options.workers or 0,
+        pin=fit.device.startswith("cuda"),
+    )
+
+
+def chances(items: Sequence[Item]) -> tuple[float, ...]:
+    """The chance of each picture, so that every class is drawn as often (Buda et al. 2018, oversampling);
+    a picture with several labels counts as its rarest."""
+    borne = [item.truth if isinstance(item.truth, list | tuple) else [item.truth] for item in items]
+    often = Counter(str(label) for labels in borne for label in labels)
+    return tuple(1 / min((often[str(label)] for label in labels), default=len(items)) for labels in borne)

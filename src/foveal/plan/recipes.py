@@ -1,0 +1,83 @@
+"""Named recipes: values from publications, each shown beside its source. A table, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Values for training options, and where they were published. The rate belongs to the batch beside it."""
+
+    source: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "default": Recipe("every choice by the data and the network, each with its own source"),
+    "linear-probe": Recipe(
+        "Kornblith et al. 2019, Do Better ImageNet Models Transfer Better?, section 3 (logistic regression "
+        "on fixed features; here by AdamW instead of L-BFGS)",
+        {
+            "freeze": "always", "augment": "none", "flip": False, "label_smoothing": 0.0,
+            "optimizer": "adamw", "lr": 1e-2, "schedule": "cosine", "epochs": 10,
+        },
+    ),
+    "fine-tune": Recipe(
+        "Howard & Gugger 2020, fastai, Learner.fine_tune and its defaults",
+        {
+            "freeze": "first", "optimizer": "adamw", "lr": 2e-3, "batch": 64, "weight_decay": 0.01,
+            "schedule": "onecycle", "warmup": 0.3, "augment": "light", "flip": True, "label_smoothing": 0.0,
+        },
+    ),
+    "scratch-small": Recipe(
+        "Page 2018, How to Train Your ResNet, for CIFAR-10 in 24 epochs",
+        {
+            "pretrained": False, "network": "resnet9", "optimizer": "sgd", "momentum": 0.9, "lr": 0.4,
+            "batch": 512, "weight_decay": 5e-4, "schedule": "onecycle", "warmup": 5 / 24, "epochs": 24,
+            "augment": "light", "flip": True, "label_smoothing": 0.0,
+        },
+    ),
+    "scratch-large": Recipe(
+        "Vryniotis 2021, How to Train State-Of-The-Art Models Using TorchVision's Latest Primitives",
+        {
+            "pretrained": False, "network": "resnet50", "size": 224, "train_size": 176, "optimizer": "sgd",
+            "momentum": 0.9, "lr": 0.5, "batch": 1024, "weight_decay": 2e-5, "schedule": "cosine",
+            "warmup": 5 / 600, "epochs": 600, "augment": "trivialaugment", "flip": True, "erase": 0.1,
+            "label_smoothing": 0.1, "mixup": 0.2, "cutmix": 1.0, "ema": 0.99997,
+        },
+    ),
+    "resnet-classic": Recipe(
+        "He et al. 2016, Deep Residual Learning, section 3.4, with torchvision's 90 epochs",
+        {
+            "pretrained": False, "optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "batch": 256,
+            "weight_decay": 1e-4, "schedule": "step", "warmup": 0.0, "epochs": 90, "augment": "light",
+            "flip": True, "label_smoothing": 0.0,
+        },
+    ),
+    "strikes-back-a3": Recipe(
+        "Wightman et al. 2021, ResNet Strikes Back, table 2, A3",
+        {
+            "pretrained": False, "network": "resnet50", "size": 224, "train_size": 160, "optimizer": "lamb",
+            "momentum": 0.9, "lr": 8e-3, "batch": 2048, "weight_decay": 0.02, "schedule": "cosine",
+            "warmup": 5 / 100, "epochs": 100, "loss": "bce", "label_smoothing": 0.0,
+            "augment": "randaugment", "magnitude": 6, "flip": True, "mixup": 0.1, "cutmix": 1.0,
+            "dropout": 0.0,
+        },
+    ),
+}  # fmt: skip
+
+
+def find(name: str | None) -> Recipe:
+    """The recipe of this name; the default one for None.
+
+    Raises:
+        UnknownNameError: there is none (the nearest are given).
+    """
+    if name is not None and name not in RECIPES:
+        raise UnknownNameError("recipe", name, RECIPES)
+    return RECIPES[name or "default"]

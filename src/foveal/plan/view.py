@@ -1,0 +1,23 @@
+"""How training pictures are seen: the one place where the augmentation options become a view."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .. import catalog
+from ..contracts import View
+from ..options import TrainOptions
+from ..values import Facts, Preprocessing
+
+MAGNITUDE = 9
+"""RandAugment's usual strength for ImageNet (Cubuk et al. 2020, section 4.3)."""
+
+
+def training_view(preprocessing: Preprocessing, facts: Facts, options: TrainOptions, *, scratch: bool) -> View:
+    """The view of the options' augmentation (none where it is open), at --train-size where that is given."""
+    own = replace(preprocessing, size=options.train_size or preprocessing.size)
+    strength = MAGNITUDE if options.magnitude is None else options.magnitude
+    view: View = catalog.find("augmentations", options.augment or "none").build(
+        own, facts, flip=bool(options.flip), scratch=scratch, magnitude=strength
+    )
+    return view

@@ -1,0 +1,249 @@
+"""The contact sheet: what an augmentation makes of the data's own pictures, for a person to look at."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .contracts import Task, View
+from .data.decoding import open_image
+from .data.views import normalise, to_uint8
+from .device import seeded
+from .mixing import mixed
+from .values import Batch, Dataset, Item, Preprocessing
+
+BLENDED_COLUMNS = 3
+PAPER, INK, FAINT, LINE = (250, 250, 247), (28, 30, 33), (112, 116, 122), (218, 218, 212)
+CHECKS = ((255, 255, 255), (226, 226, 226))
+SMALLEST, LARGEST = 112, 168
+"""Sides of a cell in pixels: smaller pictures are enlarged by whole factors, larger ones made smaller."""
+MARGIN, GAP, BETWEEN = 28, 5, 22
+TITLE, TEXT, SMALL = 24, 15, 13
+_FONTS = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf", "seguisym.ttf")
+
+
+@dataclass(frozen=True)
+class Column:
+    """Pictures one below the other, one a row, with words under each where there are some."""
+
+    images: list[Image.Image]
+    words: tuple[str, ...] = ()
+
+
+def sheet(
+    dataset: Dataset,
+    task: Task,
+    view: View,
+    preprocessing: Preprocessing,
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    rows: int = 6,
+    columns: int = 8,
+    seed: int = 0,
+    erase: float = 0.0,
+    mixup: float = 0.0,
+    cutmix: float = 0.0,
+) -> Image.Image:
+    """A picture with one training picture a row, from classes as different as there are.
+
+    First as evaluation sees it, then `columns` times through `view` (the training view), erased as in
+    training, and then, where `mixup` or `cutmix` is given, blended with the row above. The same
+    `seed` gives the same sheet.
+
+    Raises:
+        PictureError: a picture cannot be read.
+    """
+    items = chosen(dataset, rows, seed)
+    pictures = [open_image(dataset.root, item, preprocessing.channels) for item in items]
+    truths = [task.truth(i, p, dataset.root) for i, p in zip(items, pictures, strict=True)]
+    examples = list(zip(pictures, truths, strict=True))
+    plain = task.view(preprocessing)
+    with seeded(seed):
+        groups = [("in evaluation", [Column([plain(*example)[0] for example in examples])])]
+        maker = _Maker(items, examples, view, preprocessing, task, seed)
+        groups.append(("varied for training", maker.columns(columns, erase=erase, mixup=0.0, cutmix=0.0)))
+        if mixup:
+            blends = maker.columns(BLENDED_COLUMNS, erase=erase, mixup=mixup, cutmix=0.0)
+            groups.append(("MixUp with the row above", blends))
+        if cutmix:
+            blends = maker.columns(BLENDED_COLUMNS, erase=erase, mixup=0.0, cutmix=cutmix)
+            groups.append(("CutMix with the row above", blends))
+    return _drawn(groups, [_name(item) for item in items], title, notes)
+
+
+def chosen(dataset: Dataset, count: int, seed: int) -> list[Item]:
+    """`count` training items (or all), spread over the classes as evenly as possible, class by class."""
+    draw = np.random.default_rng((seed, 5))
+    items = dataset.part("train") or dataset.items
+    kinds: dict[str, list[Item]] = {}
+    for place in draw.permutation(len(items)).tolist():
+        kinds.setdefault(_kind(items[place]), []).append(items[place])
+    order = [kind for kind in dataset.labels if kind in kinds]
+    order += sorted(kind for kind in kinds if kind not in dataset.labels)
+    if len(order) > count:
+        order = [order[n] for n in sorted(draw.choice(len(order), count, replace=False).tolist())]
+    taken = dict.fromkeys(order, 0)
+    while sum(taken.values()) < min(count, sum(len(kinds[kind]) for kind in order)):
+        kind = min((k for k in order if taken[k] < len(kinds[k])), key=taken.__getitem__)
+        taken[kind] += 1
+    return [item for kind in order for item in kinds[kind][: taken[kind]]]
+
+
+def _kind(item: Item) -> str:
+    if isinstance(item.truth, str):
+        return item.truth
+    first = item.truth[0] if isinstance(item.truth, list | tuple) and item.truth else ""
+    return first if isinstance(first, str) else ""
+
+
+def _name(item: Item) -> str:
+    """What stands beside a row: the class, the classes, or the number."""
+    truth = item.truth
+    if isinstance(truth, list | tuple) and all(isinstance(one, str) for one in truth):
+        return ", ".join(truth)
+    return (
+        f"{truth:g}" if isinstance(truth, float) else str(truth) if isinstance(truth, str | int) else item.id
+    )
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes columns of varied pictures, as training would make its batches."""
+
+    items: list[Item]
+    examples: list[tuple[Image.Image, Any]]
+    view: View
+    preprocessing: Preprocessing
+    task: Task
+    seed: int
+
+    def columns(self, count: int, *, erase: float, mixup: float, cutmix: float) -> list[Column]:
+        return [self._column(n, erase, mixup, cutmix) for n in range(count)]
+
+    def _column(self, number: int, erase: float, mixup: float, cutmix: float) -> Column:
+        seen = [self.view(*example) for example in self.examples]
+        if not (erase or mixup or cutmix):
+            return Column([image for image, _ in seen])
+        images = torch.stack([to_uint8(image) for image, _ in seen])
+        truths = self.task.collate([truth for _, truth in seen])
+        batch = Batch(normalise(images, self.preprocessing), truths, [item.id for item in self.items])
+        where = (self.seed, 0, number)
+        batch = mixed(batch, self.task, mixup=mixup, cutmix=cutmix, erase=erase, seed=where)
+        shares = _shares(batch.truths, self.task.labels) if mixup or cutmix else ()
+        return Column(shown(batch.images, self.preprocessing), shares)
+
+
+def shown(images: Tensor, preprocessing: Preprocessing) -> list[Image.Image]:
+    """Normalised `BCHW` as pictures again; what left the range of colours is cut off."""
+    mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (preprocessing.mean, preprocessing.std))
+    values = (images.cpu() * std + mean).clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one) for one in values]
+
+
+def _shares(truths: Any, labels: Sequence[str]) -> tuple[str, ...]:
+    """The two largest shares of each row, where truths are shares of the classes."""
+    if not (isinstance(truths, Tensor) and truths.dim() == 2 and truths.shape[1] == len(labels)):
+        return ()
+    largest = truths.float().topk(min(2, len(labels)), dim=1)
+    return tuple(
+        "\n".join(
+            f"{round(v * 100)} % {labels[p]}" for v, p in zip(values, places, strict=True) if v >= 0.005
+        )
+        for values, places in zip(largest.values.tolist(), largest.indices.tolist(), strict=True)
+    )
+
+
+def _drawn(
+    groups: list[tuple[str, list[Column]]], names: list[str], title: str, notes: Sequence[str]
+) -> Image.Image:
+    """The sheet itself."""
+    side = _side(groups[1][1][0].images[0].width)
+    words = max((text.count("\n") + 1 for _, g in groups for c in g for text in c.words), default=0)
+    high = side + GAP + words * (SMALL + 4) + (GAP if words else 0)
+    beside = 12 + min(190, max(_width(name, TEXT) for name in names))
+    lefts, x = [], MARGIN + beside
+    for _, columns in groups:
+        lefts.append([x + n * (side + GAP) for n in range(len(columns))])
+        x = lefts[-1][-1] + side + BETWEEN
+    width = max(x - BETWEEN, MARGIN + max(_width(line, TEXT) for line in (title, *notes))) + MARGIN
+    head = MARGIN + TITLE + 12 + len(notes) * (TEXT + 7) + 14
+    top = head + TEXT + 10
+    paper = Image.new("RGB", (width, top + len(names) * high + MARGIN - GAP), PAPER)
+    pen = ImageDraw.Draw(paper)
+    _write(pen, (MARGIN, MARGIN - 4), title, TITLE, INK)
+    for n, line in enumerate(notes):
+        _write(pen, (MARGIN, MARGIN + TITLE + 10 + n * (TEXT + 7)), line, TEXT, FAINT)
+    for (heading, columns), places in zip(groups, lefts, strict=True):
+        _write(pen, (places[0], head), _cut(heading, SMALL, places[-1] + side - places[0]), SMALL, FAINT)
+        for column, left in zip(columns, places, strict=True):
+            for row, image in enumerate(column.images):
+                y = top + row * high
+                paper.paste(_cell(image, side), (left, y))
+                pen.rectangle((left - 1, y - 1, left + side, y + side), outline=LINE)
+                if column.words:
+                    for n, line in enumerate(column.words[row].split("\n")):
+                        below = (left, y + side + 3 + n * (SMALL + 4))
+                        _write(pen, below, _cut(line, SMALL, side), SMALL, FAINT)
+    for row, name in enumerate(names):
+        y = top + row * high + side // 2 - TEXT // 2 - 2
+        _write(pen, (MARGIN, y), _cut(name, TEXT, beside - 12), TEXT, INK)
+    return paper
+
+
+def _side(size: int) -> int:
+    """A cell's side for pictures of this size, in pixels."""
+    return min(LARGEST, size * max(1, -(-SMALLEST // size)))
+
+
+def _cell(image: Image.Image, side: int) -> Image.Image:
+    """The picture as it is pasted; what is transparent lies on a chequered ground."""
+    kind = Image.Resampling.NEAREST if image.width < side else Image.Resampling.LANCZOS
+    image = image.resize((side, side), kind) if image.size != (side, side) else image
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    y, x = np.mgrid[:side, :side] // 8
+    ground = Image.fromarray(np.array(CHECKS, np.uint8)[(x + y) % 2])
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, colour: tuple[int, ...]
+) -> None:
+    pen.text(at, text, fill=colour, font=_font(_is_latin(text), size))
+
+
+def _width(text: str, size: int) -> int:
+    return int(_font(_is_latin(text), size).getlength(text)) + 1
+
+
+def _cut(text: str, size: int, width: int) -> str:
+    """The text, shortened where it is wider than `width` pixels."""
+    if _width(text, size) <= width:
+        return text
+    while text and _width(text + "...", size) > width:
+        text = text[:-1]
+    return text.rstrip() + "..."
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(char) < 0x250 for char in text)
+
+
+@functools.cache
+def _font(latin: bool, size: int) -> Any:
+    """Pillow's own font; for other scripts the first of the system's that is there."""
+    for name in () if latin else _FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)

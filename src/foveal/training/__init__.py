@@ -1,0 +1,104 @@
+"""Data -> plan -> fit -> run folder: the one way a network is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from .. import catalog, device, events, plan
+from ..data.examine import examine
+from ..errors import RunError
+from ..options import TrainOptions, make
+from ..plan import Plan
+from ..plan.network import built, seeded_network
+from ..plan.range_test import RangeTest
+from ..run import FIND_LR, RESUME, Run
+from ..storage import previous, write_json
+from ..trained import Trained
+from ..values import Choice, Dataset
+from .job import Job, Screen
+
+__all__ = ["Job", "Screen", "resume", "start"]
+
+
+def start(
+    dataset: Dataset,
+    planned: Plan,
+    name: str,
+    screen: Screen,
+    began: float,
+    split: list[Choice],
+    lineage: dict[str, Any] | None = None,
+    found: RangeTest | None = None,
+) -> Trained:
+    """Train by a plan in a new run folder. `name` is the data's; `began` the command's start, Unix seconds;
+    `lineage` says where the run comes from (`training.fork`, `training.folds`) and is kept with it; `found` is the range test that gave the rate."""
+    o = planned.options
+    network = seeded_network(planned, screen)  # first: weights that do not fit leave no folder behind
+    run = Run.create(o.runs_dir, f"{name}-{planned.start.network.replace('/', '-')}", o.out)
+    screen(("run", str(run.folder)))
+    with run.lock():
+        run.write_dataset(dataset)
+        # all that a resumed run needs, so that it plans nothing anew
+        run.write_options(
+            {
+                "data": name,
+                "train": dataclasses.asdict(o),
+                "fit": dataclasses.asdict(planned.fit),
+                "task": planned.task.card(),
+                "preprocessing": dataclasses.asdict(planned.preprocessing),
+                "architecture": planned.architecture,
+                "channels_last": planned.channels_last,
+                "origin": planned.start.origin,
+                "lineage": lineage,
+            },
+            [*split, *planned.choices],
+        )
+        if found is not None:
+            write_json(run.folder / FIND_LR, found.to_json())
+        return Job.of(run, dataset, network, planned.task, screen, began).train(None)
+
+
+def resume(path: str, screen: Screen, began: float) -> Trained:
+    """Go on with a run that was stopped or killed, from its last saved state.
+
+    Raises:
+        RunError: no such run, in use, damaged, or its pictures have changed.
+    """
+    run = Run.open(path)
+    with run.lock():
+        done = Trained.read(run)
+        if done is not None:
+            screen(
+                events.Noticed(what="finished", says=f"{path} was finished already; nothing is left to train")
+            )
+            return done
+        kept, dataset = run.options, run.dataset
+        _verify(dataset, path, kept["train"]["data_home"])
+        state = run.folder / RESUME
+        if not (state.exists() or previous(state).exists()):  # killed before the first: begin again
+            planned = plan.make(dataset, make(TrainOptions, kept["train"]))
+            network = seeded_network(planned, screen)
+            return Job.of(run, dataset, network, planned.task, screen, began).train(None)
+        saved, notice = run.load_state()
+        if notice:
+            screen(events.Noticed(what="state", says=notice))
+        card = dict(kept["task"])
+        task = catalog.find("tasks", card.pop("name")).build(**card)
+        device.choose(kept["fit"]["device"])
+        device.seed_all(kept["fit"]["seed"], kept["fit"]["deterministic"])
+        network = built(kept["architecture"], make(TrainOptions, kept["train"]))
+        return Job.of(run, dataset, network, task, screen, began).train(saved)
+
+
+def _verify(dataset: Dataset, path: str, data_home: str | None) -> None:
+    """Refuse to go on with other pictures than the run began with."""
+    now = {item.id: item.sha256 for item in examine(dataset, data_home=data_home).items}
+    changed = [item.id for item in dataset.items if now.get(item.id) != item.sha256]
+    if changed:
+        raise RunError(
+            f"The data of {path} has changed since: {len(changed)} pictures are gone or others now "
+            f"({', '.join(changed[:5])}).",
+            "The pictures that the run began with; other ones would make its results mean nothing.",
+            "Put them back, or train a new run: foveal train DATA",
+        )

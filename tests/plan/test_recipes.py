@@ -1,0 +1,111 @@
+"""Named recipes: their values arrive, what the user gives comes before them, and sources are shown."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from foveal import plan
+from foveal.errors import OptionError, UnknownNameError
+from foveal.options import TrainOptions, make
+from foveal.plan.recipes import RECIPES
+from foveal.values import Dataset, Facts, Item
+
+NAMES = (
+    "default", "fine-tune", "linear-probe", "resnet-classic", "scratch-large", "scratch-small", "strikes-back-a3",
+)  # fmt: skip
+
+
+def pictures(count: int, side: int = 300, common: float = 0.5) -> Dataset:
+    """Training pictures of two classes; nothing is opened by a plan."""
+    items = tuple(Item(str(n), f"{n}.jpg", "ab"[n >= count * common], "train") for n in range(count))
+    val = tuple(Item(f"v{n}", f"v{n}.jpg", "ab"[n % 2], "val") for n in range(10))
+    facts = Facts(side, side, side, side, False, 1)
+    return Dataset("/", "classify", "folder", "class folders", ("a", "b"), items + val, (), facts, "f")
+
+
+def planned(count: int = 40_000, **given: object) -> plan.Plan:
+    return plan.make(pictures(count), make(TrainOptions, given))
+
+
+def test_the_recipes_are_those_that_were_promised() -> None:
+    assert tuple(sorted(RECIPES)) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_value_of_a_recipe_arrives_with_its_source(name: str) -> None:
+    made = planned(recipe=name, precision="fp32")
+    told = {c.option: c for c in made.choices}
+    assert told["recipe"].reason == RECIPES[name].source
+    for option, value in RECIPES[name].values.items():
+        if option != "dropout" or value:
+            assert getattr(made.options, option) == value, option
+            assert told[option].reason == RECIPES[name].source, option
+    again = plan.make(pictures(40_000), made.options)
+    assert again.fit == made.fit
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_user_gives_comes_first(name: str) -> None:
+    made = planned(recipe=name, lr=0.0123, schedule="polynomial", augment="none", epochs=3)
+    assert made.fit.stages[-1].schedule == "polynomial"
+    assert made.options.lr == 0.0123
+    assert made.options.augment == "none"
+
+
+def test_a_rate_goes_with_its_batch() -> None:
+    few = planned(1500, recipe="resnet-classic")
+    assert few.fit.batch < 256
+    assert few.fit.stages[0].lr == pytest.approx(0.1 * few.fit.batch / 256)
+    a3 = planned(3000, recipe="strikes-back-a3", batch=512)
+    assert a3.fit.stages[0].lr == pytest.approx(8e-3 / 2), "the square root, for an adaptive optimizer"
+    assert next(c.reason for c in a3.choices if c.option == "lr").startswith("0.008 for 2048")
+
+
+def test_a_large_batch_is_cut_on_a_processor() -> None:
+    made = planned(recipe="strikes-back-a3", device="cpu")
+    assert made.fit.batch == 2048
+    assert made.fit.batch / made.fit.pieces <= 128
+    assert planned(accumulate=4, device="cpu").fit.pieces == 4
+
+
+def test_ones_own_weights_decide_the_network_before_a_recipe_does() -> None:
+    made = planned(recipe="strikes-back-a3", weights="efficientnet_lite0")
+    assert made.start.network == "efficientnet_lite0"
+    assert made.options.network == "efficientnet_lite0"
+
+
+def test_a_probe_needs_something_to_probe() -> None:
+    with pytest.raises(OptionError, match="always"):
+        planned(recipe="linear-probe", pretrained=False)
+
+
+def test_an_unknown_recipe() -> None:
+    with pytest.raises(UnknownNameError, match="strikes-back-a3"):
+        planned(recipe="strikes-back")
+
+
+def test_rare_classes_weigh_more() -> None:
+    data = pictures(400, common=0.75)
+    made = plan.make(data, make(TrainOptions, {"balance": "weights"}))
+    a, b = made.task.class_weights  # type: ignore[attr-defined]
+    assert b == pytest.approx(3 * a)
+    assert 0.75 * a + 0.25 * b == pytest.approx(1), "the mean over the training pictures"
+    assert made.task.card()["class_weights"] == [a, b]
+    with pytest.raises(OptionError, match="without classes"):
+        plan.make(dataclasses.replace(data, labels=()), make(TrainOptions, {"balance": "weights"}))
+
+
+def test_stages_can_be_frozen_by_number() -> None:
+    stages = planned(3000, freeze=2).fit.stages
+    assert [(s.trainable, s.frozen) for s in stages] == [("head", 0), ("all", 2)]
+    with pytest.raises(OptionError, match="--freeze 2"):
+        planned(3000, freeze=2, pretrained=False)
+
+
+@pytest.mark.parametrize("name", ["lamb", "lion", "nadamw"])
+def test_timms_optimizers_are_planned(name: str) -> None:
+    made = planned(optimizer=name)
+    assert made.fit.optimizer == name
+    assert made.fit.stages[0].lr < 0.01
