@@ -382,7 +382,9 @@ def test_the_average_follows_the_weights_and_is_what_is_judged(data: Dataset) ->
         if isinstance(event, events.Step):
             decay = min(0.9, (1 + event.step) / (10 + event.step))
             for name, new in state.network.state_dict().items():
-                mine[name] = mine[name] * decay + new * (1 - decay) if new.is_floating_point() else new.clone()
+                mine[name] = (
+                    mine[name] * decay + new * (1 - decay) if new.is_floating_point() else new.clone()
+                )
     kept = state.average.state_dict()
     for name, value in mine.items():
         assert torch.allclose(kept[name], value, atol=1e-6), name

@@ -188,8 +188,7 @@ def test_other_channels_lie_far_however_strongly_they_answer() -> None:
     far = fit_far(seen, None, val, "fc")
     assert far is not None
     others = (torch.rand(50, 40, generator=made) + 0.1) * (1.01 - mask)
-    for strength in (0.01, 1.0, 100.0):
-        assert (far.distance(strength * others) > 1).all()
+    assert all((far.distance(strength * others) > 1).all() for strength in (0.01, 1.0, 100.0))
     torch.testing.assert_close(far.distance(val), far.distance(7 * val), rtol=1e-3, atol=1e-3)
 
 
@@ -365,16 +364,12 @@ def test_predictions_are_those_without_distances(model: Model, data: Dataset) ->
     assert not model.network.get_submodule("fc")._forward_pre_hooks
 
 
-def test_batches_change_no_distance(model: Model, data: Dataset) -> None:
-    together, alone = model.predict(known(data)), model.predict(known(data), batch=1)
-    for one, other in zip(together, alone, strict=True):
-        assert one.distance == pytest.approx(other.distance, rel=1e-3)
-
-
-def test_test_time_views_measure_the_picture_as_it_is(model: Model, data: Dataset) -> None:
-    looked = dataclasses.replace(model, network=Views(model.network, 2))
-    for one, other in zip(looked.predict(known(data)), model.predict(known(data)), strict=True):
-        assert one.distance == pytest.approx(other.distance, rel=1e-3)
+def test_neither_batches_nor_views_change_a_distance(model: Model, data: Dataset) -> None:
+    together = model.predict(known(data))
+    looked = dataclasses.replace(model, network=Views(model.network, 2))  # measures the picture as it is
+    for others in (model.predict(known(data), batch=1), looked.predict(known(data))):
+        for one, other in zip(together, others, strict=True):
+            assert one.distance == pytest.approx(other.distance, rel=1e-3)
 
 
 @pytest.fixture

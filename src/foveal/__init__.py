@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from .options import ReadOptions, TrainOptions
     from .run import Run
     from .values import Dataset, Evaluation, Prediction
+    from .verbs.clean import clean
+    from .verbs.delete import delete
+    from .verbs.diff import diff
     from .verbs.evaluate import evaluate
+    from .verbs.fork import fork
     from .verbs.inspect import inspect
     from .verbs.predict import predict
     from .verbs.runs import runs
@@ -30,7 +34,11 @@ __all__ = [
     "ReadOptions",
     "Run",
     "TrainOptions",
+    "clean",
+    "delete",
+    "diff",
     "evaluate",
+    "fork",
     "inspect",
     "predict",
     "runs",
@@ -46,7 +54,11 @@ _HOMES = {
     "ReadOptions": "options",
     "Run": "run",
     "TrainOptions": "options",
+    "clean": "verbs.clean",
+    "delete": "verbs.delete",
+    "diff": "verbs.diff",
     "evaluate": "verbs.evaluate",
+    "fork": "verbs.fork",
     "inspect": "verbs.inspect",
     "predict": "verbs.predict",
     "runs": "verbs.runs",

@@ -57,7 +57,8 @@ class Card:
 
     `task` is `task.card()`; `architecture` holds `name`, `outputs`, `channels` and `size`; `data`
     says what it was trained on (`fingerprint`, `reader`, `count`, ...); `origin` where the starting
-    weights come from (`name`, `source`, `licence`), or None. `created` is UTC.
+    weights come from (`name`, `source`, `licence`), or None. `far` is `Far.card()` where the model knows how
+    far a picture lies from what it has seen. `created` is UTC.
     """
 
     task: Mapping[str, Any]
@@ -66,6 +67,7 @@ class Card:
     scores: tuple[Score, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] | None = None
+    far: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=versions)
     created: str = field(default_factory=_now)
     format: int = FORMAT

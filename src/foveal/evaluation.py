@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 from torch import nn
 
@@ -9,6 +12,8 @@ from .contracts import Task
 from .data.batches import Batches
 from .device import autocast, free_memory, is_out_of_memory
 from .values import Batch, Evaluation, Step
+
+Made = TypeVar("Made")
 
 
 def evaluate(
@@ -18,9 +23,30 @@ def evaluate(
 
     Out of memory is met by smaller pieces, as in training.
     """
+    meter = task.meter()
+
+    def forward(batch: Batch) -> Step:
+        with torch.inference_mode(), autocast(device, precision):
+            return task.step(network, batch)
+
+    sweep(network, batches, device, forward, meter.add)
+    return meter.result(split)
+
+
+def sweep(
+    network: nn.Module,
+    batches: Batches,
+    device: str,
+    forward: Callable[[Batch], Made],
+    take: Callable[[Made, Batch], None],
+) -> None:
+    """`take` what `forward` makes of each batch of a split, in evaluation mode and in order; the mode of
+    each module is as before afterwards.
+
+    Where memory does not suffice for a batch, it comes in pieces; each picture is taken once.
+    """
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    meter = task.meter()
     channels_last = is_channels_last(network)
     pieces = 1
     try:
@@ -28,24 +54,18 @@ def evaluate(
             batch = batches.to(raw, device, channels_last)
             while True:
                 try:
-                    made = [(_forward(network, task, b, device, precision), b) for b in batch.split(pieces)]
+                    made = [(forward(piece), piece) for piece in batch.split(pieces)]
                     break
                 except RuntimeError as error:
                     if not is_out_of_memory(error) or pieces >= len(batch.ids):
                         raise
                     pieces *= 2
                 free_memory(device)
-            for step, piece in made:
-                meter.add(step, piece)
+            for result, piece in made:
+                take(result, piece)
     finally:
         for module, training in modes:
             module.training = training
-    return meter.result(split)
-
-
-def _forward(network: nn.Module, task: Task, batch: Batch, device: str, precision: str) -> Step:
-    with torch.inference_mode(), autocast(device, precision):
-        return task.step(network, batch)
 
 
 def is_channels_last(network: nn.Module) -> bool:

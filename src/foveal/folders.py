@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import shutil
+import stat
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,8 @@ from typing import Any
 from .errors import DiskError, RunError, writing
 from .storage import read_json, sweep, to_json, write_whole
 
+LEAVING = ".foveal-leaving-"
+"""What the name of a folder that is being removed begins with."""
 _LOCK = ".lock"
 _LOCK_SECONDS = 1.0
 """How long to ask for the lock: a reader that looks whether a run is alive holds it for a moment."""
@@ -80,6 +85,42 @@ def claim_next(home: Path, stem: str) -> Path:
                 return folder
             except FileExistsError:
                 number += 1
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder and all in it. Links in it go too; what they lead to stays.
+
+    It is renamed first, so that no half of it is ever taken for a whole one: what could not be
+    removed is left under a name that begins with `LEAVING`.
+
+    Raises:
+        DiskError: no permission, or a file in it is in use (Windows).
+    """
+    if folder.name.startswith(LEAVING):
+        leaving = folder
+    else:
+        leaving = folder.with_name(f"{LEAVING}{secrets.token_hex(4)}")
+        with writing(folder):
+            folder.rename(leaving)
+    try:
+        shutil.rmtree(leaving)
+    except FileNotFoundError:
+        return
+    except OSError:
+        _make_writable(leaving)  # a file that may only be read cannot be removed on Windows
+        with writing(leaving):
+            shutil.rmtree(leaving)
+
+
+def _make_writable(folder: Path) -> None:
+    for place, _, files in os.walk(folder):  # links to folders are not followed
+        for name in (".", *files):
+            path = Path(place, name)
+            try:
+                if not path.is_symlink():
+                    path.chmod(path.stat().st_mode | stat.S_IWUSR)
+            except OSError:
+                continue
 
 
 @contextmanager

@@ -36,3 +36,12 @@ def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
     return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def student(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the mean that `values` (N, at least 2) were drawn around. Student (1908)."""
+    from scipy.special import stdtrit
+
+    mean, count = float(values.mean()), len(values)
+    half = float(stdtrit(count - 1, 0.975)) * float(values.std(ddof=1)) / math.sqrt(count)
+    return mean - half, mean + half

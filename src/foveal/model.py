@@ -1,10 +1,11 @@
-"""A model: network, task, preprocessing and card, saved in one `.safetensors` file.
+"""A model: network, task, preprocessing, distances and card, saved in one `.safetensors` file.
 
 What is loaded was compared with the digest it was saved with; nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -24,17 +25,24 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor, nn
 
+    from .far import Far
+
     Picture: TypeAlias = str | os.PathLike[str] | Image.Image
+
+FAR = "far."
+"""How the names begin, in the file, of the tensors that are not the network's but its distances'."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network with all that is needed to use it: `Model.load`, `save`, `predict`."""
+    """A network with all that is needed to use it: `Model.load`, `save`, `predict`. `far` is how far from
+    what it has seen a picture may lie, where that is known; what the card says of it is filled in by `save`."""
 
     network: nn.Module
     task: Task
     preprocessing: Preprocessing
     card: Card
+    far: Far | None = None
 
     def __post_init__(self) -> None:
         if self.preprocessing != self.card.preprocessing:
@@ -55,7 +63,10 @@ class Model:
         # clones, because safetensors refuses tensors that share memory, as tied layers do
         state = self.network.state_dict()
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-        card = json.dumps(self.card.to_json(), sort_keys=True, allow_nan=False)
+        if self.far is not None:
+            tensors |= {FAR + name: tensor for name, tensor in self.far.tensors().items()}
+        told = dataclasses.replace(self.card, far=None if self.far is None else self.far.card())
+        card = json.dumps(told.to_json(), sort_keys=True, allow_nan=False)
         if len(card) > MAX_HEADER_BYTES // 2:
             raise ValueError(f"the card has {len(card)} bytes, more than can be loaded again")
         write_whole(path, save(tensors, {"foveal": card, "sha256": digest_of(card, tensors)}))
@@ -83,14 +94,16 @@ class Model:
         if digest_of(text, tensors) != digest:
             raise damaged(file, "its content does not match the digest it was saved with")
         task, network = _build(card, file)
+        far = _far(card, tensors, file)
         _fill(network, tensors, card, file)
-        return cls(network.to(device).eval(), task, card.preprocessing, card)
+        return cls(network.to(device).eval(), task, card.preprocessing, card, far)
 
     def predict(self, images: Picture | Iterable[Picture], batch: int = 32) -> list[Prediction]:
         """What the model says of pictures (paths or Pillow pictures), in their order.
 
         A picture that cannot be read gets a Prediction with an `error`. The network's mode is as
-        before afterwards. `batch` is the most pictures computed at once.
+        before afterwards. `batch` is the most pictures computed at once. Where the model has distances,
+        they come from the same pass.
         """
         import torch
 
@@ -110,30 +123,42 @@ class Model:
                     if isinstance(got, str):
                         found.append(Prediction(_name(source), error=got))
                     else:
-                        found.append(Prediction(_name(source), next(answers)))
+                        said, distance = next(answers)
+                        beyond = None if distance is None else distance > 1
+                        found.append(Prediction(_name(source), said, far=beyond, distance=distance))
         finally:
             for module, training in modes:
                 module.training = training
         return found
 
-    def _answers(self, images: Tensor) -> list[list[dict[str, Any]]]:
-        """Predictions for uint8 `BCHW`; in halves where memory does not suffice."""
+    def _answers(self, images: Tensor) -> list[tuple[list[dict[str, Any]], float | None]]:
+        """Predictions and distances for uint8 `BCHW`; in halves where memory does not suffice."""
         import torch
 
         from .data.views import normalise
         from .device import free_memory, is_out_of_memory
+        from .far import watched
 
         weight = next(self.network.parameters(), torch.zeros(0))
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), watched(self.network, self.far.head if self.far else None) as seen:
                 inputs = normalise(images.to(weight.device), self.preprocessing).to(weight.dtype)
-                return self.task.predict(self.network, inputs)
+                said = self.task.predict(self.network, inputs)
+                return list(zip(said, self._distances(seen, len(images)), strict=True))
         except RuntimeError as error:
             if not is_out_of_memory(error) or len(images) < 2:
                 raise
         free_memory(str(weight.device))
         half = len(images) // 2
         return self._answers(images[:half]) + self._answers(images[half:])
+
+    def _distances(self, seen: list[Tensor], count: int) -> list[float] | list[None]:
+        from .far import first
+
+        features = first(seen, count)
+        if self.far is None or features is None:
+            return [None] * count
+        return self.far.distance(features).tolist()
 
 
 def _build(card: Card, file: Path) -> tuple[Task, nn.Module]:
@@ -181,6 +206,18 @@ def _fill(network: nn.Module, tensors: Mapping[str, Tensor], card: Card, file: P
             "The tensors of that network, as this installation builds it.",
             "Use the versions it was made with: " + ", ".join(f"{k} {v}" for k, v in card.versions.items()),
         ) from error
+
+
+def _far(card: Card, tensors: dict[str, Tensor], file: Path) -> Far | None:
+    """The distances that the card tells of; their tensors are taken out of `tensors`."""
+    from .far import TENSORS, Far
+
+    if card.far is None:
+        return None
+    try:
+        return Far.from_parts(card.far, {name: tensors.pop(FAR + name) for name in TENSORS})
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(file, f"its distances cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _seen(source: Picture, channels: int, view: View) -> Tensor | str:

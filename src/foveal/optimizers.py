@@ -68,7 +68,13 @@ def build(
     if info.has_betas and info.num_betas == 2:
         more["betas"] = (momentum, 0.99 if "lion" in name else BETAS[1])
     made = create_optimizer_v2(
-        groups, opt=name, lr=lr, weight_decay=weight_decay, momentum=momentum, filter_bias_and_bn=False, **more
+        groups,
+        opt=name,
+        lr=lr,
+        weight_decay=weight_decay,
+        momentum=momentum,
+        filter_bias_and_bn=False,
+        **more,
     )
     assert isinstance(made, torch.optim.Optimizer)
     return made

@@ -13,18 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .card import BEST, versions
+from .catalog import find
 from .errors import RunError, nearest, writing
 from .events import Epoch, Event, Started, Stopped, latest
-from .folders import claim, claim_next, held, is_held, safe_stem
+from .folders import LEAVING, claim, claim_next, held, is_held, safe_stem
 from .journal import Journal
 from .storage import damaged, from_json, load_state, read_json, save_state, to_json, write_json, write_whole
 from .values import Choice, Dataset, Item, Score
 
 if TYPE_CHECKING:
     from .model import Model
+    from .report.curves import Curves
+    from .report.page import Page
 
 OPTIONS, DATA, MACHINE, EVENTS = "options.json", "data.json", "machine.json", "events.jsonl"
 LAST, RESUME, RESULT = "last.safetensors", "resume.pt", "result.json"
+FIND_LR = "find_lr.json"
+"""The range test's curve, where the rate was found by one."""
+FOLDS = "folds.json"
+"""What makes a folder of runs the folds of one training (`foveal.training.folds`)."""
 Place = str | os.PathLike[str]
 Which = Literal["best", "last"]
 _MODELS = {"best": BEST, "last": LAST}
@@ -80,6 +87,9 @@ class Run:
         allowed = "The folder of a run, as foveal train names it and foveal runs lists it."
         if path.is_file() and is_run(path.parent):
             raise RunError(f"{path} is a file of a run.", allowed, f"Give the run's folder: {path.parent}")
+        if is_folds(path):
+            first = path / "fold-1"
+            raise RunError(f"{path} holds the runs of several folds.", allowed, f"Give one of them: {first}")
         if path.exists():
             what = "holds no run" if path.is_dir() else "is a file"
             raise RunError(f"{path} {what}.", allowed, "See the runs with: foveal runs")
@@ -288,6 +298,22 @@ class Run:
             folder.mkdir(exist_ok=True)
         return folder
 
+    # --- what is shown of it ---
+
+    def report(self) -> Page:
+        """Write `report.html` from what the folder holds, finished or not; shows itself in a notebook.
+
+        Raises:
+            DiskError: it cannot be written.
+        """
+        page: Page = find("report", "page").show(self)
+        return page
+
+    def curves(self) -> Curves:
+        """Loss, headline and learning rate as charts, which show themselves in a notebook."""
+        curves: Curves = find("report", "curves").show(self)
+        return curves
+
 
 def is_run(path: Place) -> bool:
     """Whether a folder is a run's."""
@@ -296,6 +322,31 @@ def is_run(path: Place) -> bool:
         return any((path / file).is_file() for file in (EVENTS, OPTIONS))
     except (OSError, ValueError):
         return False
+
+
+def is_folds(path: Place) -> bool:
+    """Whether a folder holds the runs of several folds."""
+    try:
+        return (Path(path) / FOLDS).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def runs_in(home: Path) -> list[Path]:
+    """The folders of all runs in `home`, those of folds among them, in no order.
+
+    Raises:
+        OSError: it is no folder, or may not be read.
+    """
+    found: list[Path] = []
+    for folder in home.iterdir():
+        if folder.name.startswith(LEAVING):
+            continue
+        if is_folds(folder):
+            found += [inner for inner in folder.iterdir() if is_run(inner)]
+        elif is_run(folder):
+            found.append(folder)
+    return found
 
 
 def _like(home: Path, name: str) -> list[Path]:

@@ -57,13 +57,25 @@ def write_whole(path: str | os.PathLike[str], *parts: bytes | memoryview, keep: 
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in `folder`; young ones may be in use."""
-    for left in folder.glob(_TEMPORARY.format("*")):
+    """Remove the temporary files that killed processes left in `folder`."""
+    for left in leftovers(folder):
         try:
-            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                left.unlink()
+            left.unlink()
         except OSError:
             continue
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """The temporary files that killed processes left in `folder`; young ones may be in use."""
+    return [file for file in sorted(folder.glob(_TEMPORARY.format("*"))) if is_old(file)]
+
+
+def is_old(path: Path) -> bool:
+    """Whether a file or folder was left alone for so long that no process can be about to use it."""
+    try:
+        return time.time() - path.stat().st_mtime > _STALE_SECONDS
+    except OSError:
+        return False
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from .run import RESULT, Run
 from .storage import write_json
 from .values import Choice, Evaluation, Score
 
-EVALUATION = "evaluation.json"
+EVALUATION, REPORT = "evaluation.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,29 @@ class Trained:
     choices: tuple[Choice, ...]
     why: str = "finished"
     says: str = ""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """Seconds a phase: `prepare`, `train`, `read` (of it, waiting for pictures), `judge`, `save`."""
+    trust: Mapping[str, Any] = field(default_factory=dict)
+    """How far probabilities can be believed: temperature, calibration error before and after, ..."""
+
+    @property
+    def report(self) -> Path:
+        """Where the page that shows the run lies (or will lie)."""
+        return self.run / REPORT
 
     def to_json(self) -> dict[str, Any]:
         return {
             "run": str(self.run),
             "model": str(self.model),
+            "report": str(self.report) if self.report.exists() else None,
             "headline": dataclasses.asdict(self.headline),
             "seconds": self.seconds,
             "first_model_seconds": self.first_model_seconds,
             "choices": [dataclasses.asdict(choice) for choice in self.choices],
             "why": self.why,
             "says": self.says,
+            "spent": dict(self.spent),
+            "trust": dict(self.trust),
         }
 
     @classmethod
@@ -49,7 +61,7 @@ class Trained:
         """What `to_json` wrote."""
         return cls(
             **{
-                **data,
+                **{k: v for k, v in data.items() if k != "report"},
                 "run": Path(data["run"]),
                 "model": Path(data["model"]),
                 "headline": Score(**data["headline"]),

@@ -67,7 +67,8 @@ class Dataset:
     """What a reader made of a folder: plain values, no pixels inside.
 
     `why` says why this reader and this task; `labels` are the class names, sorted, and travel by
-    name. `facts` and `fingerprint` are filled by the examination (`foveal.data.examine`).
+    name; where truths are numbers, the one name is what they are numbers of. `column` is what a table
+    calls the truths. `facts` and `fingerprint` are filled by the examination (`foveal.data.examine`).
     """
 
     root: str
@@ -79,6 +80,7 @@ class Dataset:
     issues: tuple[Issue, ...] = ()
     facts: Facts | None = None
     fingerprint: str = ""
+    column: str = ""
 
     def part(self, name: str) -> tuple[Item, ...]:
         """The items of one split."""
@@ -198,7 +200,7 @@ class Score:
     split: str
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.4f} [{self.low:.4f}, {self.high:.4f}] on {self.split}"
+        return f"{self.name} {figure(self.value)} [{figure(self.low)}, {figure(self.high)}] on {self.split}"
 
     def better_than(self, other: Score | None) -> bool:
         """Strictly better than `other` (anything is better than nothing)."""
@@ -210,7 +212,8 @@ class Score:
 @dataclass(frozen=True)
 class Evaluation:
     """What an evaluator found: the headline, every metric, one row a class, and one row an
-    example (`id`, `truth`, `predicted`, `probability`, `loss`) in the data's order."""
+    example (`id`, `truth`, `predicted`, `probability`, `loss`) in the data's order. `quantity` is what
+    truths and errors are numbers of, where they are numbers and it is known."""
 
     headline: Score
     metrics: dict[str, float]
@@ -219,12 +222,16 @@ class Evaluation:
     confusion: list[list[int]] = field(default_factory=list)
     examples: list[dict[str, Any]] = field(default_factory=list)
     issues: tuple[Issue, ...] = ()
+    quantity: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     def _repr_html_(self) -> str:
-        metrics = "".join(f"<tr><td>{escape(k)}</td><td>{v:.4f}</td></tr>" for k, v in self.metrics.items())
+        metrics = "".join(
+            f"<tr><td>{escape(k)}</td><td>{figure(v)}</td></tr>" for k, v in self.metrics.items()
+        )
+        of = f" of {escape(self.quantity)}" if self.quantity else ""
         names = list(self.per_class[0]) if self.per_class else []
         head = "".join(f"<th>{escape(name)}</th>" for name in names)
         rows = "".join(
@@ -232,27 +239,46 @@ class Evaluation:
             for row in self.per_class
         )
         return (
-            f"<p><b>{escape(str(self.headline))}</b>, {self.count} pictures</p><table>{metrics}</table>"
+            f"<p><b>{escape(str(self.headline))}</b>{of}, {self.count} pictures</p><table>{metrics}</table>"
             f"<table><tr>{head}</tr>{rows}</table>"
         )
 
 
 def _short(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return figure(value) if isinstance(value, float) else "" if value is None else str(value)
+
+
+def figure(value: float) -> str:
+    """A number for people: with four decimals where those tell it, else with four digits that do."""
+    size = abs(value)
+    if size == 0 or 0.001 <= size < 1000:
+        return f"{value:.4f}"
+    return f"{value:.1f}" if 1000 <= size < 1e7 else f"{value:.4g}"
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one picture: `predictions` best first, or why there are none."""
+    """What a model says of one picture: `predictions` best first, or why there are none.
+
+    `distance` is how far the picture lies from all that the model has seen, where the model knows: 1 is
+    the farthest that 95 % of known pictures stay within, and `far` whether it lies beyond.
+    """
 
     path: str
     predictions: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
+    far: bool | None = None
+    distance: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         if self.error is not None:
             return {"path": self.path, "error": self.error}
-        return {"path": self.path, "predictions": self.predictions}
+        return {"path": self.path, "predictions": self.predictions, **self.trust()}
+
+    def trust(self) -> dict[str, Any]:
+        """`none_of_these` and `distance`, where they are known."""
+        known = {"none_of_these": self.far, "distance": self.distance}
+        return {name: value for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,3 +103,15 @@ def test_workers_change_nothing_and_stay_for_the_next_epoch(augmented: Batches) 
         assert [b.ids for b in parallel.epoch(6)] == [b.ids for b in augmented.epoch(6)]
     parallel.__dict__["_workers"][1]._iterator._shutdown_workers()
     assert multiprocessing.active_children() == []
+
+
+def test_rare_pictures_are_drawn_as_often_as_common_ones(tmp_path: Path) -> None:
+    """With chances, an epoch is that many draws with replacement; the same again for the same seed."""
+    data = small.drawings(tmp_path, train=60)
+    chances = tuple(9.0 if n < 6 else 1.0 for n in range(60))  # a tenth of the pictures, half of the weight
+    made = small.batches(data, "train", 10, draw=chances)
+    drawn = [place for epoch in range(20) for batch in made.order(epoch) for place in batch]
+    share = sum(place < 6 for place in drawn) / len(drawn)
+    assert 0.44 < share < 0.56
+    assert made.order(3) == made.order(3)
+    assert len(made) == 6

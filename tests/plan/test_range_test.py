@@ -18,9 +18,10 @@ from torch import nn
 import small
 from foveal import plan
 from foveal.data.batches import Batches
+from foveal.events import Noticed
 from foveal.fit import descend, set_rate
 from foveal.options import FitOptions, Stage, TrainOptions, make
-from foveal.plan.range_test import FEWEST, STEPS, RangeTest, adopt, find_rate, range_test, smooth, suggest
+from foveal.plan.range_test import FEWEST, STEPS, planned_at_found_rate, range_test, smooth, suggest
 from foveal.state import State
 from foveal.storage import strict
 from foveal.structure.layers import set_training
@@ -35,7 +36,9 @@ def data(tmp_path: Path) -> Dataset:
     return small.drawings(tmp_path)
 
 
-def by_hand(network: nn.Module, batches: Batches, options: FitOptions, stage: int, rates: list[float]) -> list[float]:
+def by_hand(
+    network: nn.Module, batches: Batches, options: FitOptions, stage: int, rates: list[float]
+) -> list[float]:
     """The losses of a copy trained by hand at these rates of --lr, as the loop trains in this stage."""
     state = State(copy.deepcopy(network), options)
     state.enter(stage)
@@ -71,7 +74,9 @@ def test_trains_as_the_first_stage_of_all_layers_would(
 
 def test_rates_grow_by_the_same_factor_from_low_to_high(data: Dataset) -> None:
     options = small.fit_options(optimizer="adamw")
-    found = range_test(small.tiny(), small.task(), small.batches(data, "train"), options, low=1e-5, high=1e-2, steps=31)
+    found = range_test(
+        small.tiny(), small.task(), small.batches(data, "train"), options, low=1e-5, high=1e-2, steps=31
+    )
     assert found.rates == pytest.approx(np.geomspace(1e-5, 1e-2, 31))
     assert list(found.smoothed) == smooth(found.losses)
 
@@ -80,7 +85,9 @@ def test_smoothing_is_the_weighted_mean_of_what_came_before() -> None:
     losses = [3.0, 1.0, 2.0, 5.0]
     for n, mean in enumerate(smooth(losses, 0.9), 1):
         weights = [0.9 ** (n - 1 - k) for k in range(n)]
-        assert mean == pytest.approx(sum(w * loss for w, loss in zip(weights, losses, strict=False)) / sum(weights))
+        assert mean == pytest.approx(
+            sum(w * loss for w, loss in zip(weights, losses, strict=False)) / sum(weights)
+        )
     assert smooth([2.0] * 5) == pytest.approx([2.0] * 5)
     assert not math.isfinite(smooth([1.0, math.nan, 1.0])[2])
 
@@ -132,7 +139,9 @@ def test_leaves_no_trace_of_an_error(data: Dataset) -> None:
 
 
 def test_stops_when_it_explodes(data: Dataset) -> None:
-    found = range_test(small.tiny(), small.task(), small.batches(data, "train"), small.fit_options(), high=1e6)
+    found = range_test(
+        small.tiny(), small.task(), small.batches(data, "train"), small.fit_options(), high=1e6
+    )
     assert len(found.rates) < FEWEST + 10 < STEPS
     assert found.smoothed[-1] > 4 * min(found.smoothed) or not math.isfinite(found.losses[-1])
     assert all(mean <= 4 * min(found.smoothed) for mean in found.smoothed[:-1])
@@ -161,7 +170,12 @@ def test_fewer_steps_where_the_data_is_tiny(tmp_path: Path, pictures: int, steps
     batches = small.batches(small.drawings(tmp_path, train=pictures), "train")
     said: list[tuple[int, int]] = []
     range_test(
-        small.tiny(), small.task(), batches, small.fit_options(), high=1e-3, progress=lambda *at: said.append(at)
+        small.tiny(),
+        small.task(),
+        batches,
+        small.fit_options(),
+        high=1e-3,
+        progress=lambda *at: said.append(at),
     )
     assert said == [(n + 1, steps) for n in range(steps)]
 
@@ -219,21 +233,34 @@ def test_a_rate_that_was_suggested_teaches(data: Dataset) -> None:
 # --- for a whole plan ---
 
 
+WANTED = {"network": "resnet9", "pretrained": False, "size": 12, "batch": 8, "epochs": 2}
+
+
 def test_the_suggestion_becomes_the_plans_rate_with_its_reason(data: Dataset) -> None:
-    wanted = make(TrainOptions, {"network": "resnet9", "pretrained": False, "size": 12, "batch": 8, "epochs": 2})
+    wanted = make(TrainOptions, WANTED)
     planned = plan.make(data, wanted)
     heard: list[Any] = []
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    found = find_rate(data, planned, heard.append)
+    made, found = planned_at_found_rate(data, wanted, heard.append)
     assert torch.equal(torch.get_rng_state(), before)
-    assert heard[-1][0] == "finding the rate"
-    assert found.suggestion is not None
-    made = adopt(data, wanted, planned, found)
+    assert {message[0] for message in heard} == {"finding the rate"}
     choice = next(c for c in made.choices if c.option == "lr")
     assert (choice.value, choice.reason, choice.automatic) == (found.suggestion, found.reason, True)
     assert made.fit.stages[0].lr == made.options.lr == found.suggestion
     same = [c for c in made.choices if c.option != "lr"]
     assert same == [c for c in planned.choices if c.option != "lr"]
-    nothing = RangeTest((1.0,), (2.0,), (2.0,), None, "no rate")
-    assert adopt(data, wanted, planned, nothing) is planned
+
+
+def test_the_planned_rate_stays_where_nothing_is_learned(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a fall of the loss asked for that no network makes."""
+    monkeypatch.setattr("foveal.plan.range_test.LEARNED", 0.0)
+    wanted = make(TrainOptions, WANTED)
+    heard: list[Any] = []
+    made, found = planned_at_found_rate(data, wanted, heard.append)
+    assert found.suggestion is None, found
+    assert made.choices == plan.make(data, wanted).choices
+    assert isinstance(heard[-1], Noticed)
+    assert "no rate" in heard[-1].says

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from foveal.terminal import show
+from foveal.terminal import show, show_runs
 from foveal.terminal.console import result_console
 from foveal.values import Evaluation, Prediction, Score
 from foveal.verbs.predict import Predictions
@@ -96,7 +96,7 @@ def test_training() -> None:
 
 
 def test_runs() -> None:
-    assert "No runs here yet" in drawn(show.runs, [])
+    assert "No runs here yet" in drawn(show_runs.runs, [])
     score = Score("accuracy", 0.75, 0.5, 0.9, True, "val")
     rows = (
         RunRow(
@@ -104,10 +104,80 @@ def test_runs() -> None:
         ),
         RunRow("b-1", "damaged", path="runs/b-1", says="no line can be read " + EVIL),
     )
-    lines = drawn(show.runs, RunList("runs", rows).to_json()).splitlines()
+    lines = drawn(show_runs.runs, RunList("runs", rows).to_json()).splitlines()
     assert lines[1].split() == [
         *("runs/a-1", "finished", "a", "resnet9", "accuracy", "0.7500", "[0.5000,", "0.9000]", "on", "val"),
         *("3", "1", "min", "15", "s", "2.5", "2025-01-02T03:04:05Z"),
     ]
     assert lines[2].split() == ["runs/b-1", "damaged", "0", "0.0"]
+    assert "fork of" not in lines[0]
     assert lines[3].startswith("runs/b-1: no line can be read")
+
+
+def test_evaluation_of_several_labels() -> None:
+    rows = [
+        {"label": "sky", "count": 9, "threshold": 0.25, "average_precision": 0.875},
+        {"label": "sea", "count": 0, "threshold": 0.5, "average_precision": None},
+    ]
+    examples = [
+        {"id": "a", "truth": ["sky", "sea"], "predicted": [], "probability": 0.5, "loss": 1.0},
+        {"id": "b", "truth": [], "predicted": [], "probability": 0.5, "loss": 2.0},
+    ]
+    value = Evaluation(SCORE, {"mAP": 0.75}, 2, rows, [], examples)
+    lines = drawn(show.evaluation, value.to_json()).splitlines()
+    assert "The one mistake" in lines
+    assert lines[-1].split() == ["a", "sky,", "sea", "none", "0.5000", "1.0000"]
+    assert any(line.split() == ["sea", "0", "0.5000"] for line in lines)
+    head = next(line for line in lines if "threshold" in line)
+    sky = next(line for line in lines if line.startswith("sky"))
+    assert len(head.rstrip()) == len(sky.rstrip()), "numbers stand to the right, whatever the first row has"
+
+
+def test_evaluation_of_numbers() -> None:
+    score = Score("mae", 1234.5, 1000.0, 1500.0, False, "test")
+    examples = [{"id": f"{n}", "truth": 1.0 * n, "predicted": 2.0 * n, "loss": 0.1 * n} for n in range(15)]
+    value = Evaluation(score, {"mae": 1234.5, "r2": 0.5}, 15, [], examples=examples, quantity="grams")
+    lines = drawn(show.evaluation, value.to_json()).splitlines()
+    assert lines[0] == "mae 1234.5 [1000.0, 1500.0] on test"
+    assert lines[1] == "15 pictures, errors in grams"
+    assert "The 10 largest errors of 14" in lines
+
+
+def test_predictions_of_several_labels_and_of_numbers() -> None:
+    guesses = [{"label": "sky", "probability": 0.4, "present": True}]
+    lines = [
+        line.split()
+        for line in drawn(show.predictions, [{"path": "a.jpg", "predictions": guesses}]).splitlines()
+    ]
+    assert lines == [["picture", "label", "probability", "present"], ["a.jpg", "sky", "0.4000", "yes"]]
+    number = [{"value": 34.25, "low": 30.0, "high": 38.5}]
+    lines = [
+        line.split()
+        for line in drawn(show.predictions, [{"path": "a.jpg", "predictions": number}]).splitlines()
+    ]
+    assert lines == [["picture", "value", "low", "high"], ["a.jpg", "34.2500", "30.0000", "38.5000"]]
+
+
+def test_inspection_of_several_labels_and_of_numbers() -> None:
+    value: dict[str, Any] = {"reader": "csv", "why": "", "count": 5, "issues": []}
+    many = {
+        "task": "multilabel",
+        "labels": ["a", "b"],
+        "splits": {"train": {"a": 3, "b": 2}},
+        "pictures": {"train": 4},
+    }
+    lines = [line.split() for line in drawn(show.inspection, value | many).splitlines()]
+    assert ["labels", "in", "all", "5"] in lines
+    assert ["pictures", "4"] in lines
+    one = {**many, "task": "classify", "pictures": {"train": 5}}
+    lines = [line.split() for line in drawn(show.inspection, value | one).splitlines()]
+    assert ["all", "5"] in lines
+    assert not any("pictures" in line[:1] for line in lines)
+    numbers = {
+        "task": "regress",
+        "labels": ["age"],
+        "splits": {"train": {"count": 4, "min": 1.5, "max": 9.0}},
+    }
+    lines = [line.split() for line in drawn(show.inspection, value | numbers).splitlines()]
+    assert ["age", "count", "min", "max"] in lines
+    assert ["train", "4", "1.5000", "9.0000"] in lines

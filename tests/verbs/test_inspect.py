@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import foveal
-from foveal.errors import DataError, OptionError
-from foveal.verbs.inspect import Inspection, inspect
-from pictures import class_folder, unreadable
+from foveal.errors import DataError, OptionError, UnknownNameError
+from foveal.verbs.inspect import Inspection, described, inspect
+from pictures import class_folder, shape, unreadable
 
 KEYS = {"task", "reader", "why", "count", "splits", "labels", "issues"}
 
@@ -74,3 +74,42 @@ def test_wrong_options_and_data(tmp_path: Path) -> None:
             inspect(tmp_path, split_seed=seed)
     with pytest.raises(DataError):
         inspect(tmp_path)
+
+
+def table(folder: Path, header: str, cells: list[str]) -> Path:
+    for number, _ in enumerate(cells):
+        shape(number, 8, number).save(folder / f"{number}.png")
+    lines = [f'{number}.png,"{cell}"' for number, cell in enumerate(cells)]
+    (folder / "table.csv").write_text(f"path,{header}\n" + "\n".join(lines))
+    return folder / "table.csv"
+
+
+def test_numbers_are_described(tmp_path: Path) -> None:
+    file = table(tmp_path, "weight", [f"{n / 4}" for n in range(101)])
+    got = inspect(file, data_home=str(tmp_path / "h"))
+    said = got.to_json()
+    assert (said["task"], said["labels"]) == ("regress", ["weight"])
+    assert said["pictures"] == {"train": 71, "val": 15, "test": 15}
+    train = said["splits"]["train"]
+    assert list(train) == ["count", "min", "quarter", "median", "three_quarters", "max", "mean", "sd"]
+    assert train["count"] == 71
+    assert 0 <= train["min"] < train["quarter"] < train["median"] < train["max"] <= 25
+    assert "<th>median</th>" in got._repr_html_()
+    assert described([1.0, 2.0, 3.0, 4.0, 5.0])["quarter"] == 2
+    assert described([7.0])["three_quarters"] == 7
+
+
+def test_pictures_with_several_labels_and_none(tmp_path: Path) -> None:
+    file = table(tmp_path, "tags", ["sky|sea", "sky", "", "sea|sky", "sea"] * 8)
+    said = inspect(file, data_home=str(tmp_path / "h")).to_json()
+    assert said["task"] == "multilabel"
+    assert sum(said["pictures"].values()) == 40
+    assert sum(sum(row.values()) for row in said["splits"].values()) == 48
+
+
+def test_the_task_that_is_wanted(tmp_path: Path) -> None:
+    file, home = table(tmp_path, "stars", [f"{n % 5}" for n in range(40)]), str(tmp_path / "h")
+    assert inspect(file, data_home=home).dataset.task == "classify"
+    assert inspect(file, data_home=home, task="regress").dataset.labels == ("stars",)
+    with pytest.raises(UnknownNameError, match="regres"):
+        inspect(file, data_home=home, task="regres")

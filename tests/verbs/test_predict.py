@@ -13,7 +13,7 @@ from PIL import Image
 
 from foveal.errors import DataError, DiskError, ModelError, OptionError
 from foveal.values import Prediction
-from foveal.verbs.predict import Predictions, find_pictures, predict
+from foveal.verbs.predict import Predictions, _best, find_pictures, predict
 
 
 @pytest.fixture
@@ -127,3 +127,36 @@ def test_a_notebook_shows_a_table() -> None:
 def test_model_and_picture_the_wrong_way_round(folder: Path) -> None:
     with pytest.raises(ModelError, match="is a picture, where the model belongs"):
         predict("c.tiff", ["b"])
+
+
+MANY = Predictions(
+    [
+        Prediction("a.jpg", [{"label": "sky", "probability": 0.75, "present": True}]),
+        Prediction("b.jpg", [{"label": "sky", "probability": 0.25, "present": False}]),
+        Prediction("c.jpg", error="It is empty."),
+    ]
+)
+NUMBERS = Predictions([Prediction("a.jpg", [{"label": "age", "value": 34.25, "low": 30.0, "high": 38.5}])])
+
+
+def test_csv_has_the_columns_that_the_task_says(tmp_path: Path) -> None:
+    for predictions, lines in (
+        (MANY, ["path,rank,label,probability,present,error", "a.jpg,1,sky,0.75,True,"]),
+        (NUMBERS, ["path,rank,label,value,low,high,error", "a.jpg,1,age,34.25,30.0,38.5,"]),
+        (Predictions([MANY[2]]), ["path,rank,label,probability,error", "c.jpg,,,,It is empty."]),
+    ):
+        predictions.to_csv(tmp_path / "out.csv")
+        assert (tmp_path / "out.csv").read_text("utf-8").splitlines()[:2] == lines
+
+
+def test_a_notebook_shows_what_the_task_says() -> None:
+    assert "<th>present</th>" in MANY._repr_html_()
+    assert "<td>yes</td>" in MANY._repr_html_()
+    assert "<td>38.5000</td>" in NUMBERS._repr_html_()
+    assert "probability" not in NUMBERS._repr_html_()
+
+
+def test_whatever_is_present_is_kept() -> None:
+    guesses = [{"label": f"{n}", "present": n in (0, 3)} for n in range(5)]
+    assert [guess["label"] for guess in _best(guesses, 2)] == ["0", "1", "3"]
+    assert _best([{"label": "a"}, {"label": "b"}], 1) == [{"label": "a"}]

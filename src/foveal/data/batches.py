@@ -41,6 +41,8 @@ class Batches:
     size: int
     seed: int = 0
     shuffle: bool = False
+    draw: tuple[float, ...] = ()
+    """Chance of each picture to be drawn, with replacement, where an epoch is not each of them once."""
     workers: int = 0
     pin: bool = False
 
@@ -61,7 +63,10 @@ class Batches:
         """
         count = len(self.items)
         places = np.arange(count)
-        if self.shuffle:
+        if self.draw:
+            chances = np.asarray(self.draw) / sum(self.draw)
+            places = np.random.default_rng((self.seed, epoch)).choice(count, count, p=chances)
+        elif self.shuffle:
             places = np.random.default_rng((self.seed, epoch)).permutation(count)
         return [places[n * self.size : (n + 1) * self.size].tolist() for n in range(len(self))]
 

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,23 @@ class Known:
             _prune(self.file.parent)
         except (DiskError, OSError):
             pass
+
+
+def stale(data_home: str | None, unused_seconds: float) -> dict[Path, str]:
+    """The files of looks that nothing reads any more, each with why; they cost time to make, nothing else."""
+    found: dict[Path, str] = {}
+    for file in sorted((home(data_home) / "looks").glob("*.json")):
+        try:
+            with file.open(encoding="utf-8", errors="replace") as stream:
+                current = stream.readline(1000).rstrip("\n") == _FORM
+            age = time.time() - file.stat().st_mtime
+        except OSError:
+            continue
+        if not current:
+            found[file] = "what another version of Foveal or Pillow found in pictures"
+        elif age > unused_seconds:
+            found[file] = f"what was found in pictures, not used for {age / 86400:.0f} days"
+    return found
 
 
 def _key(item: Item) -> str:

@@ -55,6 +55,53 @@ def split(dataset: Dataset, seed: int) -> tuple[Dataset, list[Choice]]:
     return whole, choices
 
 
+def folds(dataset: Dataset, count: int, seed: int) -> list[tuple[Dataset, list[Choice]]]:
+    """`count` data sets: in each another part of the pictures is the test split, and of the others some
+    are carved for validation, as in `split`. Every picture is in just one test split; copies stay together.
+
+    A test split that the data brought is left out of all of them.
+
+    Raises:
+        DataError: fewer different pictures than folds, or what `split` refuses.
+    """
+    given = [item for item in dataset.items if item.part == "test"]
+    pool = sorted((item for item in dataset.items if item.part != "test"), key=lambda item: item.id)
+    groups = _groups(pool)
+    if len(groups) < 2 * count:
+        raise DataError(
+            f"{dataset.root} has {len(groups)} different pictures, too few for {count} folds.",
+            "At least two different pictures a fold; better twenty or more.",
+            "Give fewer --folds, or leave it out.",
+        )
+    places = _dealt(groups, _strata(groups, dataset.task), count, seed)
+    how = "stratified" if dataset.task in (*_NAMED, "regress") else "drawn at random"
+    left = f"; the data's own test split ({len(given):,} pictures) is not touched" if given else ""
+    made = []
+    for number in range(count):
+        parts = ["test" if places[item.id] == number else "train" for item in pool]
+        items = tuple(dataclasses.replace(item, part=part) for item, part in zip(pool, parts, strict=True))
+        whole, choices = split(dataclasses.replace(dataset, items=items), seed)
+        why = f"fold {number + 1} of {count} over {len(pool):,} pictures, {how}, seed {seed}{left}"
+        test = Choice("test", len(whole.part("test")), why)
+        made.append((whole, [test, *(c for c in choices if c.option not in ("split", "test"))]))
+    return made
+
+
+def _dealt(groups: Sequence[Group], name: Mapping[str, str], count: int, seed: int) -> dict[str, int]:
+    """Item id -> fold: each group to the fold with least of its stratum, then with least of all."""
+    places: dict[str, int] = {}
+    whole = [0] * count
+    of_stratum: defaultdict[str, list[int]] = defaultdict(lambda: [0] * count)
+    # large groups first: what is small fills up what they left uneven
+    for group in sorted(groups, key=lambda g: (name[g[0].id], -len(g), _order(seed, "fold", g))):
+        filled = of_stratum[name[group[0].id]]
+        fold = min(range(count), key=lambda n: (filled[n], whole[n], n))
+        filled[fold] += len(group)
+        whole[fold] += len(group)
+        places.update((item.id, fold) for item in group)
+    return places
+
+
 def _carve(items: list[Item], given: set[str], seed: int, task: str) -> tuple[list[Item], list[Choice]]:
     """The splits that are missing, taken from training."""
     wanted = [part for part in ("test", "val") if part not in given]

@@ -14,6 +14,7 @@ from .. import catalog, device, optimizers
 from ..contracts import Task
 from ..errors import OptionError
 from ..options import FitOptions, TrainOptions, flag, tuning_ranges
+from ..trust import SEEN
 from ..values import Choice, Dataset, Preprocessing
 from . import recipe
 from .choices import Choices
@@ -88,7 +89,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         precision=precision,  # type: ignore[arg-type]
         head=catalog.find("architectures", begin.network).head(begin.network),
         batch=batch,
-        after=len(dataset.part("test") or dataset.part("val")),
+        after=len(dataset.part("test") or dataset.part("val")) + len(dataset.part("val")) + min(SEEN, count),
         deterministic=filled.deterministic,
     )
     architecture = {
@@ -165,7 +166,8 @@ def _start_options(choices: Choices) -> TrainOptions:
 def _check_freeze(freeze: str | int | None, begin: Start) -> None:
     if freeze not in (None, "never") and begin.state is None:
         raise OptionError(
-            f"--freeze {freeze} needs a backbone that has learned, but {begin.network} starts from scratch ({begin.reason}).",
+            f"--freeze {freeze} needs a backbone that has learned, and {begin.network} starts from scratch: "
+            f"{begin.reason}.",
             "A backbone can be frozen only when it has learned something before.",
             "Leave --freeze (or the --recipe) out, or give pretrained weights with --weights.",
         )

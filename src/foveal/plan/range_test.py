@@ -18,11 +18,12 @@ from ..contracts import Task
 from ..data.batches import Batches
 from ..device import free_memory
 from ..evaluation import is_channels_last
+from ..events import Noticed
 from ..fit import descend, set_rate, varied
 from ..options import FitOptions, TrainOptions
 from ..state import State
 from ..structure.layers import set_training
-from ..values import Batch, Dataset
+from ..values import Batch, Choice, Dataset
 from . import Plan
 from .trial import placed_network, planned_batches, untouched
 
@@ -36,7 +37,10 @@ WORSE = 4.0
 """The test ends where the smoothed loss is so many times the lowest (as in fastai and Lightning)."""
 LEARNED = 0.9
 """The smoothed loss must have fallen to this share of the first at least."""
-HALF, WIDTH = 0.5, 3
+FALL = 0.25
+"""Share of the loss's fall that is done at the rate for pretrained weights."""
+WIDTH = 3
+"""Steps to each side by which a centred mean is smoothed (a Gaussian's deviation)."""
 CEILING = 1.5
 """How many times the first loss is drawn at most."""
 Losses = Sequence[float]
@@ -156,16 +160,17 @@ def suggest(rates: Losses, losses: Losses, pretrained: bool = False) -> tuple[fl
     """The peak rate that follows from the curve, and why; None where no rate taught anything.
 
     From scratch it is the rate of the lowest smoothed loss: the largest that still teaches, which is
-    what a schedule that rises to its peak and falls again wants (Smith 2017; Smith & Topin 2018). The
-    steepest slope and fastai's valley lie ten to a hundred times lower, as each step of a test teaches
-    less than an epoch will. Pretrained features are spoiled long before the loss of a few steps shows
-    it, so there it is the rate at which half of the fall is done.
+    what a schedule that rises to its peak and falls again wants (Smith 2017, section 3.3). The
+    steepest slope and fastai's valley lie ten to a hundred times lower: a step of the test teaches
+    less than an epoch will. Pretrained features are spoiled long before the loss of single steps
+    shows it; there it is the rate by which the first quarter of the fall is done. Both by
+    benchmarks/find_lr.py.
     """
     means = [mean if math.isfinite(mean) else math.inf for mean in smooth(losses)]
     lowest = min(range(len(means)), key=means.__getitem__)
     first = min(losses[0], _median(losses[: max(3, len(losses) // 10)]))
     if not math.isfinite(first) or means[lowest] > LEARNED * first:
-        return None, "the range test found no rate at which the loss falls: the planned rate stays"
+        return None, "the range test found no rate at which the loss falls"
     if not pretrained:
         return _round(rates[lowest]), (
             f"range test: the smoothed loss was lowest there, {means[lowest]:.3g} after {first:.3g}, and rose beyond: "
@@ -173,10 +178,10 @@ def suggest(rates: Losses, losses: Losses, pretrained: bool = False) -> tuple[fl
         )
     centred = _centred(losses[: lowest + 1])
     low = min(centred)
-    half = next(n for n, loss in enumerate(centred) if loss <= first - HALF * (first - low))
-    return _round(rates[half]), (
-        f"range test: half of the loss's fall from {first:.3g} was done there; higher rates teach a new head still, "
-        "but spoil pretrained features"
+    there = next(n for n, loss in enumerate(centred) if loss <= first - FALL * (first - low))
+    return _round(rates[there]), (
+        f"range test: a quarter of the loss's fall from {first:.3g} to {low:.3g} was done there; higher rates "
+        "teach the new head still, but spoil pretrained features"
     )
 
 
@@ -202,18 +207,6 @@ def _centred(losses: Losses) -> list[float]:
     return means
 
 
-def adopt(dataset: Dataset, wanted: TrainOptions, planned: Plan, found: RangeTest) -> Plan:
-    """The plan with the suggestion as its rate and the reason beside it; the same plan where there is none."""
-    if found.suggestion is None:
-        return planned
-    made = plan.make(dataset, dataclasses.replace(wanted, lr=found.suggestion))
-    choices = tuple(
-        dataclasses.replace(choice, reason=found.reason, automatic=True) if choice.option == "lr" else choice
-        for choice in made.choices
-    )
-    return dataclasses.replace(made, choices=choices)
-
-
 def find_rate(dataset: Dataset, planned: Plan, screen: Callable[[Any], None]) -> RangeTest:
     """The range test of a plan, on its own network and training pictures.
 
@@ -229,3 +222,24 @@ def find_rate(dataset: Dataset, planned: Plan, screen: Callable[[Any], None]) ->
             pretrained=planned.start.state is not None,
             progress=lambda done, total: screen(("finding the rate", done, total)),
         )
+
+
+def planned_at_found_rate(
+    dataset: Dataset, options: TrainOptions, screen: Callable[[Any], None]
+) -> tuple[Plan, RangeTest]:
+    """The plan for these options, with the rate that its range test suggests and the reason beside it.
+
+    Where the test suggests none the rate stays as planned, and the screen is told why.
+
+    Raises:
+        OptionError, ModelError, OfflineError, PictureError: as planning and training would.
+    """
+    planned = plan.make(dataset, options)
+    found = find_rate(dataset, planned, screen)
+    if found.suggestion is None:
+        screen(Noticed(what="find-lr", says=f"{found.reason}; the rate stays as planned"))
+        return planned, found
+    again = plan.make(dataset, dataclasses.replace(options, lr=found.suggestion))
+    rate = Choice("lr", found.suggestion, found.reason)
+    choices = tuple(rate if choice.option == "lr" else choice for choice in again.choices)
+    return dataclasses.replace(again, choices=choices), found

@@ -110,7 +110,9 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, Any]:
             rate, why = rate / 10, "a tenth of AdamW's (Chen et al. 2023, section 5)"
     lr = choices.adjusted("lr", float(f"{rate:.3g}"), why, _scaled(choices, batch, sgd))
     momentum = choices.pick(
-        "momentum", 0.9, "the usual since Sutskever et al. 2013" if sgd else "Adam's first beta (Kingma & Ba 2015)"
+        "momentum",
+        0.9,
+        "the usual since Sutskever et al. 2013" if sgd else "Adam's first beta (Kingma & Ba 2015)",
     )
     if sgd:
         decay, why = (
@@ -119,7 +121,9 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, Any]:
     else:
         decay, why = 0.05, "decoupled, as in Loshchilov & Hutter 2019 and ConvNeXt's recipe"
     weight_decay = choices.pick("weight_decay", decay, why + "; none on norms and biases")
-    clip = choices.pick("clip", 0.0, "a loss that is not finite is met by going back; needed for no network here")
+    clip = choices.pick(
+        "clip", 0.0, "a loss that is not finite is met by going back; needed for no network here"
+    )
     return {
         "optimizer": optimizer, "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "clip": clip,
     }  # fmt: skip

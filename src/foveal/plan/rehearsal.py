@@ -39,7 +39,6 @@ class Rehearsal:
     parameters: dict[str, int]
     seconds: dict[str, float]
     memory: dict[str, Any]
-    folds: int = 1
     find_lr: RangeTest | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -130,7 +129,6 @@ def rehearse(
         measured.parameters,
         seconds,
         measured.memory,
-        planned.options.folds or 1,
         found,
     )
 
@@ -151,10 +149,9 @@ def _spans(
     """
     workers = planned.options.workers or 0
     started = 3 * WORKER_SECONDS if workers else 0.0
-    count = {part: len(dataset.part(part)) for part in ("train", "val", "test")}
+    count = {part: len(dataset.part(part)) for part in ("train", "val")}
     check = count["val"] * _both(measured.check_reading, measured.checking, workers)
-    judge = (count["test"] or count["val"]) * _both(measured.check_reading, measured.judging, workers)
-    judge += 2 * measured.saving
+    judge = planned.fit.after * _both(measured.check_reading, measured.judging, workers) + 2 * measured.saving
     per_epoch = max(1, count["train"] // planned.fit.batch)
     each = [
         per_epoch * _both(measured.reading, step, workers) + check + measured.saving
@@ -186,8 +183,7 @@ def _spans(
         for stage, length, one in zip(stages, epochs, each, strict=True)
     )
     train = started + sum(length * one for length, one in zip(epochs, each, strict=True))
-    folds = planned.options.folds or 1
-    seconds = {"prepare": prepared, "train": folds * train, "judge": folds * judge}
+    seconds = {"prepare": prepared, "train": train, "judge": judge}
     parts = {"epoch": each[-1], "check": check, "save": measured.saving}
     return spans, {**seconds, "total": sum(seconds.values()), **parts}
 

@@ -25,8 +25,10 @@ VERBS = {
     "train": "Train a network for the task that the data poses.",
     "evaluate": "Judge a model on labelled pictures, with confidence intervals.",
     "predict": "Say what a model sees in pictures and folders of pictures.",
-    "runs": "List what has been trained here.",
+    "runs": "List what has been trained here; fork, resume, compare and delete it.",
 }
+GROUPS = {"runs": ("fork", "resume", "diff", "report", "delete", "clean")}
+"""Verbs that have commands of their own, in `foveal.terminal.manage`."""
 BEGAN: ContextVar[float] = ContextVar("began")
 """When the command began, in Unix seconds: what it took counts from there."""
 PURPOSE = "A workbench for convolutional networks: a folder of pictures in, a network you can trust out."
@@ -46,7 +48,8 @@ def build() -> App:
         group_parameters=cyclopts.Group("Output", sort_key=90),
     )
     for rank, (verb, meaning) in enumerate(VERBS.items()):
-        app.command(f"foveal.terminal.commands:{verb}", name=verb, help=meaning, sort_key=rank)
+        where = "manage" if verb in GROUPS else "commands"
+        app.command(f"foveal.terminal.{where}:{verb}", name=verb, help=meaning, sort_key=rank)
     return app
 
 
@@ -100,7 +103,7 @@ def _run(words: list[str]) -> int:
     try:
         command, bound, _ = app.parse_args(words, print_error=False, exit_on_error=False)
     except CycloptsError as error:
-        raise refusal(error, words, tuple(VERBS)) from None
+        raise refusal(error, words, tuple(VERBS), GROUPS) from None
     code = command(*bound.args, **bound.kwargs)
     return code if isinstance(code, int) else 0
 

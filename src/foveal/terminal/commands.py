@@ -20,7 +20,7 @@ from .plain import to_json
 from .screen import Screen
 
 Result = TypeVar("Result")
-_ARGUMENTS = Group("Arguments", sort_key=1)
+ARGUMENTS = Group("Arguments", sort_key=1)
 
 Json = Annotated[
     bool,
@@ -28,14 +28,18 @@ Json = Annotated[
 ]
 Data = Annotated[
     str | None,
-    Parameter(group=_ARGUMENTS, help="A folder, CSV or TSV file, or a name; the digits when not given."),
+    Parameter(group=ARGUMENTS, help="A folder, CSV or TSV file, or a name; the digits when not given."),
 ]
-Model = Annotated[
-    str, Parameter(group=_ARGUMENTS, help="A .safetensors file of Foveal's, or a run's folder.")
-]
+Model = Annotated[str, Parameter(group=ARGUMENTS, help="A .safetensors file of Foveal's, or a run's folder.")]
 Device = Annotated[str | None, Parameter(group=panel("device"), help="cpu, cuda, cuda:1, mps.")]
 Batch = Annotated[
     int | None, Parameter(group=panel("device"), help="Pictures computed together; less needs less memory.")
+]
+Views = Annotated[
+    int,
+    Parameter(
+        help="Look at each picture as it is (1), mirrored too (2), both also shifted twice (6): slower, surer."
+    ),
 ]
 
 
@@ -50,7 +54,7 @@ def inspect(data: Data = None, /, *, json: Json = False, **options: Any) -> int:
 
         return verb(data, progress=progress, **options).to_json()
 
-    return _deliver(json, work, show.inspection)
+    return deliver(json, work, show.inspection)
 
 
 @takes(TrainOptions)
@@ -62,16 +66,27 @@ def train(
         str | None,
         Parameter(group=panel("resume"), help="Go on with this interrupted run, where it stopped."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            group=panel("dry_run"),
+            help="Only show what would be done: schedule, time, memory, parameter groups, every choice.",
+        ),
+    ] = False,
     json: Json = False,
     **options: Any,
 ) -> int:
     """Train a network for the task that the data poses."""
     from ..verbs.train import train as verb
+    from . import rehearsal, show_runs
 
     def work(screen: Screen) -> dict[str, Any]:
-        return verb(data, resume=resume, screen=screen, began=BEGAN.get(None), **options).to_json()
+        asked: dict[str, Any] = {"resume": resume, "dry_run": dry_run, **options}
+        return dict(verb(data, screen=screen, began=BEGAN.get(None), **asked).to_json())
 
-    return _deliver(json, work, show.training)
+    return deliver(json, work, rehearsal.rehearsal if dry_run else show_runs.trained)
 
 
 @takes(ReadOptions)
@@ -83,6 +98,7 @@ def evaluate(
     split: Annotated[
         str | None, Parameter(group=panel("exclude"), help="Which part to judge: train, val or test.")
     ] = None,
+    views: Views = 1,
     batch: Batch = None,
     device: Device = None,
     json: Json = False,
@@ -92,15 +108,17 @@ def evaluate(
     from ..verbs.evaluate import evaluate as verb
 
     more = given({"split": split, "batch": batch, "device": device})
-    return _deliver(json, lambda _: verb(model, data, **more, **options).to_json(), show.evaluation)
+    more |= {"views": views} | options
+    return deliver(json, lambda _: verb(model, data, **more).to_json(), show.evaluation)
 
 
 def predict(
     model: Model,
     /,
-    *pictures: Annotated[str, Parameter(group=_ARGUMENTS, help="Pictures, and folders to look through.")],
+    *pictures: Annotated[str, Parameter(group=ARGUMENTS, help="Pictures, and folders to look through.")],
     top: Annotated[int, Parameter(help="Labels to show for each picture.")] = 5,
     csv: Annotated[str | None, Parameter(help="Also write the table to this CSV file.")] = None,
+    views: Views = 1,
     batch: Batch = None,
     device: Device = None,
     json: Json = False,
@@ -112,25 +130,14 @@ def predict(
     found: list[dict[str, Any]] = []
 
     def work(_: Screen) -> list[dict[str, Any]]:
-        found.extend(verb(model, list(pictures), top=top, **more).to_json())
+        found.extend(verb(model, list(pictures), top=top, views=views, **more).to_json())
         return found
 
-    code = _deliver(json, work, show.predictions)
+    code = deliver(json, work, show.predictions)
     return 2 if found and all("error" in row for row in found) else code
 
 
-def runs(
-    *,
-    runs_dir: Annotated[str, Parameter(help="Where run folders are.")] = "runs",
-    json: Json = False,
-) -> int:
-    """List what has been trained here."""
-    from ..verbs.runs import runs as verb
-
-    return _deliver(json, lambda _: verb(runs_dir).to_json(), show.runs)
-
-
-def _deliver(json: bool, work: Callable[[Screen], Result], draw: Callable[[Console, Result], None]) -> int:
+def deliver(json: bool, work: Callable[[Screen], Result], draw: Callable[[Console, Result], None]) -> int:
     """Do the work, then show its result: drawn, or as the one JSON document."""
     with Screen(error_console()) as screen:
         try:

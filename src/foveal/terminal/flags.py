@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter
@@ -21,9 +21,11 @@ GROUPS = {
     "Run": ("out", "runs_dir", "resume", "seed", "save_seconds"),
     "Network": ("task", "network", "weights", "pretrained", "size", "channels"),
     "Training": (
-        *("batch", "epochs", "minutes", "patience", "optimizer", "lr", "momentum", "weight_decay"),
-        *("layer_decay", "schedule", "warmup", "label_smoothing", "augment", "flip", "freeze"),
+        *("recipe", "batch", "accumulate", "epochs", "minutes", "patience", "optimizer", "lr", "find_lr"),
+        *("schedule", "warmup", "momentum", "weight_decay", "layer_decay", "freeze", "clip", "ema"),
+        *("loss", "label_smoothing", "dropout", "drop_path", "balance", "folds", "dry_run"),
     ),
+    "Augmentation": ("augment", "magnitude", "flip", "erase", "mixup", "cutmix", "train_size", "sheet"),
     "Machine": ("device", "precision", "workers", "deterministic"),
 }
 _PANELS = {title: Group(title, sort_key=10 + rank) for rank, title in enumerate([*GROUPS, "More"])}
@@ -34,17 +36,20 @@ def panel(name: str) -> Group:
     return _PANELS[next((title for title, names in GROUPS.items() if name in names), "More")]
 
 
-def takes(kind: type) -> Callable[[Command], Command]:
+def takes(
+    kind: type, hidden: Collection[str] = (), show_default: bool = True
+) -> Callable[[Command], Command]:
     """Decorate a command whose `**options` are the fields of `kind`: each becomes a flag.
 
-    The command receives only what the user gave, so that what was left open stays open.
+    The command receives only what the user gave, so that what was left open stays open. `hidden`
+    ones are not in the help; `show_default` is False where a default comes from elsewhere.
     """
 
     def dress(command: Command) -> Command:
         own = inspect.signature(command)
         hints = typing.get_type_hints(command, include_extras=True)
         parameters = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        parameters += _parameters(kind)
+        parameters += _parameters(kind, hidden, show_default)
         hints |= {p.name: p.annotation for p in parameters if p.name not in hints}
         hints.pop("options", None)
         command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -54,7 +59,7 @@ def takes(kind: type) -> Callable[[Command], Command]:
     return dress
 
 
-def _parameters(kind: type) -> list[inspect.Parameter]:
+def _parameters(kind: type, hidden: Collection[str], show_default: bool) -> list[inspect.Parameter]:
     """One keyword-only parameter a field. Ranges are not checked here but by `options.make`."""
     hints = typing.get_type_hints(kind)  # without extras: the plain types
     return [
@@ -64,7 +69,12 @@ def _parameters(kind: type) -> list[inspect.Parameter]:
             default=field.default,
             annotation=Annotated[
                 hints[field.name],
-                Parameter(help=options.meaning(kind, field.name), group=panel(field.name)),
+                Parameter(
+                    help=options.meaning(kind, field.name),
+                    group=panel(field.name),
+                    show=field.name not in hidden,
+                    show_default=show_default,
+                ),
             ],
         )
         for field in dataclasses.fields(kind)

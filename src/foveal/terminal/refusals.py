@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cyclopts import (
@@ -36,9 +37,16 @@ OTHER_WORDS = {
 }
 
 
-def refusal(error: CycloptsError, words: list[str], verbs: tuple[str, ...]) -> OptionError:
-    """The same refusal as an OptionError."""
+def refusal(
+    error: CycloptsError, words: list[str], verbs: tuple[str, ...], groups: Mapping[str, tuple[str, ...]]
+) -> OptionError:
+    """The same refusal as an OptionError; `groups` are the commands of verbs that have some."""
     verb = next((word for word in words if word in verbs), "")
+    after = words[words.index(verb) + 1 :][:1] if verb else []
+    if verb in groups and after and not after[0].startswith("-"):
+        if after[0] not in groups[verb]:
+            return _unknown_command(verb, after[0], groups[verb])
+        verb = f"{verb} {after[0]}"
     usage = f"foveal {verb}".strip() + " --help"
     match error:
         case UnknownOptionError():
@@ -98,6 +106,17 @@ def _unknown_verb(words: list[str], verbs: tuple[str, ...]) -> OptionError:
     else:
         todo = 'See "foveal --help".'
     return OptionError(f"There is no verb {word!r}.", f"Known: {', '.join(verbs)}", todo)
+
+
+def _unknown_command(verb: str, word: str, known: tuple[str, ...]) -> OptionError:
+    near = nearest(word, known)
+    return OptionError(
+        f"There is no command {word!r} of foveal {verb}.",
+        f"foveal {verb} alone, or with one of: {', '.join(known)}.",
+        f"Did you mean {' or '.join(f'foveal {verb} {n}' for n in near)}?"
+        if near
+        else f'See "foveal {verb} --help".',
+    )
 
 
 def _wrong_value(error: CoercionError, usage: str) -> OptionError:

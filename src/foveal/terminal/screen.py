@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..events import Epoch, Noticed, Started, Step, Stopped
-from ..values import Choice, Issue
+from ..values import Choice, Issue, figure
 from .console import text
 
 REFRESH_SECONDS = 0.2
@@ -26,7 +26,7 @@ SEVERITY = {"note": "cyan", "warning": "yellow", "error": "bold red"}
 
 
 class Screen:
-    """Call it with what happens: `Choice`, `Issue`, events, or `(what, done, total)`.
+    """Call it with what happens: `Choice`, `Issue`, events, or `(what, done, total)`, `("says", words)`.
 
     A terminal that has gone away never ends the work: the screen falls silent. Without a terminal
     there are no bars, only lines.
@@ -85,6 +85,9 @@ class Screen:
                 self._line(Text.assemble(("! ", "bold yellow"), text(message.says, "yellow", keep="\n")))
             case ("run", run):
                 self.run = str(run)
+            case ("says", said):
+                self._end_bar()
+                self._line(text(said, "bold"))
             case (str(what), int(done), int(total)):
                 self._count(what, done, total)
 
@@ -247,7 +250,7 @@ def _many(count: int, what: str) -> str:
 
 
 def _number(value: Any) -> str:
-    return "?" if value is None else f"{value:.4f}"
+    return "?" if value is None else figure(value)
 
 
 def _value(value: Any) -> str:

@@ -8,19 +8,25 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from ..values import figure
 from .console import row, table, text
 from .screen import PATHS_SHOWN, SEVERITY, headline, span
 
 Doc = Mapping[str, Any]
 WORST_SHOWN = 10
-STATUS = {
-    "finished": "green",
-    "running": "cyan",
-    "damaged": "red",
-    "diverged": "red",
-    "interrupted": "yellow",
-}
 CLASSES_SHOWN = 60
+PREDICTED = {
+    "label": "left",
+    "probability": "right",
+    "present": "left",
+    "value": "right",
+    "low": "right",
+    "high": "right",
+}
+FAR = (
+    "none of these? {} far from all that the model was trained on, farther than 95 in 100 pictures of "
+    "known kinds do."
+)
 
 
 def inspection(console: Console, doc: Doc) -> None:
@@ -37,14 +43,34 @@ def inspection(console: Console, doc: Doc) -> None:
             text(f"{colours}, {sides}; shortest side {facts['min_side']}, longest {facts['max_side']}")
         )
     console.print()
-    _splits(console, doc["splits"], doc["labels"])
+    if doc["task"] == "regress":
+        _numbers(console, doc["splits"], doc["labels"])
+    else:
+        _splits(console, doc["splits"], doc["labels"], doc.get("pictures"))
     for choice in doc.get("choices", ()):
         console.print(text(f"{choice['option']} {choice['value']}: {choice['reason']}", "dim"))
     _issues(console, doc["issues"])
+    if doc.get("sheet"):
+        console.print()
+        console.print(Text.assemble("Contact sheet: ", text(doc["sheet"], "bold")))
 
 
-def _splits(console: Console, splits: Mapping[str, Any], labels: Sequence[str]) -> None:
-    """One row a class and one column a split, where classes are counted; else a line a split."""
+def _numbers(console: Console, splits: Mapping[str, Any], labels: Sequence[str]) -> None:
+    """One row a split: how many numbers, their range and quarters."""
+    names = list(next(iter(splits.values()), {}))
+    heading = " ".join(labels)
+    shown = table({heading: "left"} | {name.replace("_", " "): "right" for name in names})
+    for split, said in splits.items():
+        row(shown, split or "undecided", *(_cell(said.get(name)) for name in names))
+    console.print(shown)
+    console.print()
+
+
+def _splits(
+    console: Console, splits: Mapping[str, Any], labels: Sequence[str], pictures: Mapping[str, int] | None
+) -> None:
+    """One row a class and one column a split, where classes are counted; else a line a split. `pictures`
+    is how many each split has: fewer or more than its labels where a picture may bear several."""
     if not all(isinstance(counts, Mapping) for counts in splits.values()):
         for split, count in splits.items():
             console.print(text(f"{split or 'undecided'}  {count}"))
@@ -56,7 +82,11 @@ def _splits(console: Console, splits: Mapping[str, Any], labels: Sequence[str]) 
         row(shown, name, *(counts.get(name, 0) for counts in splits.values()))
     if len(names) > CLASSES_SHOWN:
         row(shown, f"... and {len(names) - CLASSES_SHOWN} more classes")
-    row(shown, "all", *(sum(counts.values()) for counts in splits.values()), style="bold")
+    sums = {split: sum(counts.values()) for split, counts in splits.items()}
+    many = pictures is not None and pictures != sums
+    row(shown, "labels in all" if many else "all", *sums.values(), style="bold")
+    if pictures is not None and many:
+        row(shown, "pictures", *(pictures.get(split, 0) for split in splits), style="bold")
     console.print(shown)
     console.print()
 
@@ -84,6 +114,8 @@ def training(console: Console, doc: Doc) -> None:
     shown.show_header = False
     row(shown, "run", doc["run"])
     row(shown, "model", doc["model"])
+    if doc.get("report"):
+        row(shown, "report", doc["report"])
     first = doc.get("first_model_seconds")
     row(
         shown,
@@ -98,7 +130,8 @@ def training(console: Console, doc: Doc) -> None:
 def evaluation(console: Console, doc: Doc) -> None:
     """The headline with its interval, metrics, classes, and what it got most wrong."""
     console.print(text(headline(doc["headline"]), "bold"))
-    console.print(text(f"{doc['count']} pictures", "dim"))
+    of = f", errors in {doc['quantity']}" if doc.get("quantity") else ""
+    console.print(text(f"{doc['count']} pictures{of}", "dim"))
     if doc.get("issues"):
         _issues(console, doc["issues"])
     shown = table({"metric": "left", "value": "right"})
@@ -117,26 +150,32 @@ def evaluation(console: Console, doc: Doc) -> None:
     if wrong:
         console.print()
         of = f" of {len(wrong)}" if len(wrong) > WORST_SHOWN else ""
-        title = f"The {min(len(wrong), WORST_SHOWN)} worst mistakes{of}" if wrong[1:] else "The one mistake"
+        kind, what = ("largest", "error") if isinstance(wrong[0]["truth"], float) else ("worst", "mistake")
+        most = min(len(wrong), WORST_SHOWN)
+        title = f"The {most} {kind} {what}s{of}" if wrong[1:] else f"The one {what}"
         console.print(text(title, "bold"))
         console.print(_rows(wrong[:WORST_SHOWN]))
 
 
 def predictions(console: Console, rows: Sequence[Doc]) -> None:
-    """One block of lines a picture: its labels, most probable first; then what could not be read."""
-    shown = table({"picture": "left", "label": "left", "probability": "right"})
+    """One block of lines a picture: its predictions, best first; then what could not be read."""
+    guesses = [guess for found in rows for guess in found.get("predictions", ())]
+    said = {name for guess in guesses for name in guess}
+    columns = {name: side for name, side in PREDICTED.items() if name in said}
+    beyond = sum(bool(found.get("none_of_these")) for found in rows)
+    shown = table({"picture": "left"} | columns | ({" ": "left"} if beyond else {}))
     for found in rows:
         for rank, guess in enumerate(found.get("predictions", ())):
-            style = "bold" if rank == 0 else "dim"
-            row(
-                shown,
-                "" if rank else found["path"],
-                guess.get("label", ""),
-                _cell(guess.get("probability")),
-                style=style,
-            )
+            sure = guess.get("present", rank == 0)
+            cells = [_cell(guess.get(name)) for name in columns]
+            if beyond:
+                far = found.get("none_of_these") and not rank
+                cells.append(text("none of these?" if far else "", "yellow"))
+            row(shown, "" if rank else found["path"], *cells, style="bold" if sure else "dim")
     if shown.row_count:
         console.print(shown)
+    if beyond:
+        console.print(text(FAR.format("A picture lies" if beyond == 1 else f"{beyond} pictures lie"), "yellow"))
     unread = [found for found in rows if "error" in found]
     if unread:
         console.print(text(f"{len(unread)} of {len(rows)} pictures could not be read:", "bold yellow"))
@@ -145,33 +184,12 @@ def predictions(console: Console, rows: Sequence[Doc]) -> None:
             console.print(Text.assemble(text(f"  {found['path']}  "), text(why, "yellow")))
 
 
-def runs(console: Console, rows: Sequence[Doc]) -> None:
-    """One line a run, newest first."""
-    if not rows:
-        console.print(text('No runs here yet. "foveal train" makes one.'))
-        return
-    numbers = {"epochs": "right", "time": "right", "MB": "right"}
-    left = ("run", "status", "data", "network", "headline")
-    shown = table(dict.fromkeys(left, "left") | numbers | {"started": "left"})
-    for run in rows:
-        seconds, score = run.get("seconds"), run.get("headline")
-        row(
-            shown,
-            run["path"],
-            text(run["status"], STATUS.get(run["status"], "")),
-            *(run["data"], run["network"], headline(score) if score else ""),
-            *(run["epochs"], "" if seconds is None else span(seconds), f"{run['bytes'] / 1e6:.1f}"),
-            run["started"],
-        )
-    console.print(shown)
-    for run in rows:
-        if run.get("says"):
-            console.print(Text.assemble(text(f"{run['path']}: "), text(run["says"], "yellow")))
-
-
 def _rows(rows: Sequence[Doc]) -> Any:
     """A table of rows with the same keys; numbers to the right."""
-    columns = {key: "right" if isinstance(value, int | float) else "left" for key, value in rows[0].items()}
+    columns = {
+        key: "right" if any(isinstance(cells.get(key), int | float) for cells in rows) else "left"
+        for key in rows[0]
+    }
     shown = table({key.replace("_", " "): side for key, side in columns.items()})
     for cells in rows:
         row(shown, *(_cell(cells.get(key)) for key in columns))
@@ -179,8 +197,12 @@ def _rows(rows: Sequence[Doc]) -> Any:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return figure(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, Mapping):
         return (
             headline(value)

@@ -31,8 +31,14 @@ def start(
     lineage: dict[str, Any] | None = None,
     found: RangeTest | None = None,
 ) -> Trained:
-    """Train by a plan in a new run folder. `name` is the data's; `began` the command's start, Unix seconds;
-    `lineage` says where the run comes from (`training.fork`, `training.folds`) and is kept with it; `found` is the range test that gave the rate."""
+    """Train by a plan in a new run folder.
+
+    Args:
+        name: the data's.
+        began: the command's start, Unix seconds.
+        lineage: where the run comes from (`training.fork`, `training.folds`); kept with it.
+        found: the range test that gave the rate; kept with it, too.
+    """
     o = planned.options
     network = seeded_network(planned, screen)  # first: weights that do not fit leave no folder behind
     run = Run.create(o.runs_dir, f"{name}-{planned.start.network.replace('/', '-')}", o.out)
@@ -74,7 +80,7 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
             )
             return done
         kept, dataset = run.options, run.dataset
-        _verify(dataset, path, kept["train"]["data_home"])
+        verify(dataset, path, kept["train"]["data_home"])
         state = run.folder / RESUME
         if not (state.exists() or previous(state).exists()):  # killed before the first: begin again
             planned = plan.make(dataset, make(TrainOptions, kept["train"]))
@@ -91,7 +97,7 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
         return Job.of(run, dataset, network, task, screen, began).train(saved)
 
 
-def _verify(dataset: Dataset, path: str, data_home: str | None) -> None:
+def verify(dataset: Dataset, path: str, data_home: str | None) -> None:
     """Refuse to go on with other pictures than the run began with."""
     now = {item.id: item.sha256 for item in examine(dataset, data_home=data_home).items}
     changed = [item.id for item in dataset.items if now.get(item.id) != item.sha256]

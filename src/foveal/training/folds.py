@@ -33,7 +33,7 @@ from ..run import FOLDS, Run, is_run
 from ..storage import damaged, read_json, write_json
 from ..trained import EVALUATION, Trained
 from ..values import Choice, Dataset, Score, figure
-from . import _verify, resume, start
+from . import resume, start, verify
 from .job import Screen
 
 FORMAT = 1
@@ -181,7 +181,7 @@ def go_on(path: str, screen: Screen, began: float) -> Folds:
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(folder / FOLDS, f"{type(error).__name__}: {error}") from None
         dataset = Run(folder).dataset
-        _verify(dataset, path, wanted.data_home)
+        verify(dataset, path, wanted.data_home)
         parts = folds(dataset, count, wanted.split_seed)
         return _Set(folder, name, wanted, dataset, parts, screen).train(began, None)
 

@@ -13,11 +13,11 @@ from ..card import BEST, has_card
 from ..errors import OptionError, RunError
 from ..options import ReadOptions, TrainOptions, flag, make
 from ..plan import recipes
-from ..plan.range_test import RangeTest, find_rate
+from ..plan.range_test import RangeTest, planned_at_found_rate
 from ..run import LAST, OPTIONS, Run
 from ..trained import Trained
-from ..values import Choice, Dataset
-from . import _verify, start
+from ..values import Choice
+from . import start, verify
 from .job import Screen
 
 Source = Literal["start", "best", "last"]
@@ -70,8 +70,12 @@ def fork(
     run = Run.open(path)
     forked = options_of(run, changes, source)
     dataset = run.dataset
-    _verify(dataset, str(path), forked.options.data_home)
-    planned, rate = _planned(dataset, forked.options, screen)
+    verify(dataset, str(path), forked.options.data_home)
+    rate: RangeTest | None = None
+    if forked.options.find_lr:
+        planned, rate = planned_at_found_rate(dataset, forked.options, screen)
+    else:
+        planned = plan.make(dataset, forked.options)
     choices = _inherited(run, planned.choices, forked)
     kept = _kept(run)
     made_anew = {
@@ -91,21 +95,6 @@ def fork(
     }
     planned = dataclasses.replace(planned, choices=tuple(choices))
     return start(dataset, planned, str(run.options.get("data") or "run"), screen, began, split, lineage, rate)
-
-
-def _planned(dataset: Dataset, options: TrainOptions, screen: Screen) -> tuple[plan.Plan, RangeTest | None]:
-    """The plan; where a rate is to be found, with the one that a range test suggests."""
-    planned = plan.make(dataset, options)
-    if not options.find_lr:
-        return planned, None
-    found = find_rate(dataset, planned, screen)
-    if found.suggestion is None:
-        screen(events.Noticed(what="find-lr", says=f"{found.reason}; the rate stays as planned"))
-        return planned, found
-    again = plan.make(dataset, dataclasses.replace(options, lr=found.suggestion))
-    rate = Choice("lr", found.suggestion, found.reason)
-    choices = tuple(rate if choice.option == "lr" else choice for choice in again.choices)
-    return dataclasses.replace(again, choices=choices), found
 
 
 def options_of(run: Run, changes: Mapping[str, Any], source: Source = "start") -> Forked:

@@ -18,7 +18,6 @@ from ..card import Card
 from ..contracts import Task
 from ..data.batches import Batches
 from ..errors import DivergedError
-from ..evaluation import evaluate
 from ..fit import fit
 from ..interrupt import Interrupt
 from ..journal import Scalars
@@ -28,6 +27,7 @@ from ..plan.batches import batches
 from ..run import Run
 from ..state import State
 from ..trained import Trained
+from ..trust import judge, settle
 from ..values import Dataset, Preprocessing, Score
 
 Screen = Callable[[Any], None]
@@ -214,16 +214,23 @@ class Job:
                 "Train again with a smaller --lr (or leave it out).",
             )
         part = "test" if self.dataset.part("test") else "val"
-        best = self.run.model("best")
-        self.judging = True
-        self.network.load_state_dict(best.network.state_dict())
-        # in fp32, as `evaluate` and `predict` will compute it
-        judged = evaluate(self.network, self.task, self.batches(part), part, self.fit.device)
+        best = self.run.model("best", self.fit.device)
+        began, self.judging = time.perf_counter(), True
+        # the model as it was saved, in fp32: as `evaluate` and `predict` will compute it
+        settled = settle(
+            best.network, self.task, self.batches("train"), self.batches("val"),
+            self.fit.head, self.fit.device,
+        )  # fmt: skip
+        judged, far = judge(
+            best.network, settled.task, self.batches(part), part, self.fit.device, settled.far
+        )
         self.judging = False
+        judging = time.perf_counter() - began
         headline = judged.headline
         others = tuple(score for score in best.card.scores if score.split != part)
-        card = dataclasses.replace(best.card, scores=(*others, headline))
-        self.run.save_model(dataclasses.replace(best, card=card), "best")
+        card = dataclasses.replace(best.card, task=settled.task.card(), scores=(*others, headline))
+        with self._saving():
+            self.run.save_model(dataclasses.replace(best, task=settled.task, card=card, far=far), "best")
         says, chance = end.says, self.task.chance
         reached = headline.low if headline.higher_is_better else -headline.high
         if chance is not None and reached <= (chance if headline.higher_is_better else -chance):
@@ -237,7 +244,19 @@ class Job:
             choices=tuple(self.run.choices),
             why=end.why,
             says=says,
+            spent=self._spent(judging),
+            trust=settled.numbers | ({} if far is None else {"far": far.card()}),
         )
         done.write(self.run, judged)
         self._tell(dataclasses.replace(end, says=says))
         return done
+
+    def _spent(self, judging: float) -> dict[str, float]:
+        """Seconds a phase, the phases apart from each other: what is read or saved in training is not in it."""
+        state = self.state
+        train = state.seconds - state.reading - state.checking - self.saving
+        phases = {
+            "prepare": self.prepared, "train": max(0.0, train), "read": state.reading,
+            "judge": state.checking + judging, "save": self.saving,
+        }  # fmt: skip
+        return {name: round(seconds, 3) for name, seconds in phases.items()}

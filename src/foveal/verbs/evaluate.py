@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import device as devices
 from .. import evaluation
+from ..contracts import Task
 from ..data.batches import Batches
 from ..data.examine import examine
 from ..errors import DataError, OptionError
@@ -16,7 +18,9 @@ from ..options import ReadOptions, make
 from ..plan.published import model_of
 from ..readers import read
 from ..run import Run
-from ..values import PARTS, Dataset, Evaluation, Issue
+from ..structure.views import Views
+from ..structure.views import check as check_views
+from ..values import PARTS, Dataset, Evaluation, Issue, Item
 
 
 def evaluate(
@@ -26,6 +30,7 @@ def evaluate(
     split: str | None = None,
     device: str | None = None,
     batch: int = 64,
+    views: int = 1,
     **options: Any,
 ) -> Evaluation:
     """Judge a model on a labelled data set.
@@ -36,6 +41,7 @@ def evaluate(
         data: a data set; when not given, the run's own, split and all.
         split: `train`, `val` or `test`; when not given, `test` where there is one, then `val`,
             or everything where the data has no splits.
+        views: how often each picture is looked at, see `foveal.structure.views.Views`.
         options: see `foveal.options.ReadOptions`.
 
     Raises:
@@ -44,6 +50,7 @@ def evaluate(
     read_options = make(ReadOptions, options)
     where, _ = devices.choose(device)
     _check_batch(batch)
+    check_views(views)
     if split is not None and split not in PARTS:
         raise OptionError(
             f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
@@ -52,28 +59,36 @@ def evaluate(
     if data is None:
         dataset = _own_data(model)
     else:
-        dataset = examine(read(str(data), read_options), data_home=read_options.data_home)
+        dataset = examine(read(str(data), read_options, loaded.task.name), data_home=read_options.data_home)
     part, items = _part(dataset, split)
-    known = [item for item in items if item.truth in loaded.task.labels]
-    if not known:
-        raise DataError(
-            f"None of the {len(items)} pictures has a class that the model knows "
-            f"(theirs: {', '.join(dataset.labels[:8])}).",
-            f"The model's classes: {', '.join(loaded.task.labels[:20])}.",
-            "Evaluate on data with the same class names, or train on this data.",
-        )
+    known, issues = _known(loaded.task, dataset, items)
     loaded.network.to(where)
     batches = Batches(
         dataset.root, known, loaded.task, loaded.task.view(loaded.preprocessing), loaded.preprocessing, batch
     )
-    judged = evaluation.evaluate(loaded.network, loaded.task, batches, part, where)
-    issues = tuple(issue for issue in dataset.issues if issue.severity != "note")
-    if len(known) < len(items):
-        strange = sorted({item.truth for item in items} - set(loaded.task.labels))
-        says = f"{len(items) - len(known)} pictures left out: the model has no class {', '.join(strange)}"
-        ids = tuple(item.id for item in items if item.truth not in loaded.task.labels)
-        issues = (*issues, Issue("unknown-class", "warning", says, ids))
-    return dataclasses.replace(judged, issues=issues)
+    network = loaded.network if views == 1 else Views(loaded.network, views)
+    judged = evaluation.evaluate(network, loaded.task, batches, part, where)
+    told = (issue for issue in dataset.issues if issue.severity != "note")
+    return dataclasses.replace(judged, issues=(*told, *issues))
+
+
+def _known(task: Task, dataset: Dataset, items: Sequence[Item]) -> tuple[list[Item], list[Issue]]:
+    """The items whose truths the model knows, and word of the others."""
+    known = [item for item in items if task.knows(item.truth)]
+    if not known:
+        raise DataError(
+            f"None of the {len(items)} pictures has a truth that the model knows "
+            f"(theirs: {', '.join(dataset.labels[:8]) or dataset.why}).",
+            f"The model's: {', '.join(task.labels[:20]) or task.name}.",
+            "Evaluate on data with the same class names, or train on this data.",
+        )
+    strange = [item for item in items if not task.knows(item.truth)]
+    if not strange:
+        return known, []
+    truths = [item.truth if isinstance(item.truth, list | tuple) else [item.truth] for item in strange]
+    names = sorted({str(name) for truth in truths for name in truth if name not in task.labels})
+    says = f"{len(strange)} pictures left out: the model has no class {', '.join(names)}"
+    return known, [Issue("unknown-class", "warning", says, tuple(item.id for item in strange))]
 
 
 def _check_batch(batch: int) -> None:

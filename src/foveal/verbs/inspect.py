@@ -3,25 +3,64 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
-from ..options import ReadOptions, make
-from ..values import PARTS, Choice, Dataset
+from .. import catalog
+from ..errors import OptionError
+from ..options import ReadOptions, TrainOptions, make
+from ..values import PARTS, Choice, Dataset, figure
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+
+SOFTWARE = "foveal inspect"
+VARIED = (
+    *("augment", "magnitude", "flip", "erase", "mixup", "cutmix", "size"),
+    *("recipe", "network", "pretrained"),
+)
+"""Options of training that say how pictures are varied; any of them asks for a contact sheet."""
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class InspectOptions(ReadOptions):
     """Everything `foveal inspect` can be told."""
 
+    task: str | None = None
+    """What the data is wanted for (classify, multilabel, regress); seen from the data when not given."""
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the split where the data has none; the same as in training."""
+    augment: str | None = None
+    """Make a contact sheet of what training would see: none, light, trivialaugment, randaugment, augmix."""
+    magnitude: Annotated[int, Field(ge=0, le=30)] | None = None
+    """RandAugment's strength on the sheet, of 30."""
+    flip: bool | None = None
+    """Mirror pictures on the sheet left to right."""
+    erase: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability that a rectangle of a picture on the sheet is erased."""
+    mixup: Annotated[float, Field(ge=0, le=8)] | None = None
+    """Show pictures blended in pairs, by shares from Beta(this, this)."""
+    cutmix: Annotated[float, Field(ge=0, le=8)] | None = None
+    """Show pictures with a rectangle of another pasted in, its share of the area from Beta(this, this)."""
+    size: Annotated[int, Field(ge=8, le=2048)] | None = None
+    """Side of the pictures on the sheet in pixels, before they are enlarged to be seen."""
+    recipe: str | None = None
+    """Show what this recipe does with pictures."""
+    network: str | None = None
+    """The network that the pictures would be for."""
+    pretrained: bool = True
+    """Vary pictures as for fine-tuning, where there are weights to start from."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the sheet: which pictures, and how they are varied."""
+    sheet: str | None = None
+    """Where the contact sheet goes, a .png file (default: augment-NAME.png)."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +69,18 @@ class Inspection:
 
     dataset: Dataset
     choices: tuple[Choice, ...] = ()
+    sheet: str | None = None
+    """The contact sheet's file, where one was asked for."""
 
     def to_json(self) -> dict[str, Any]:
-        data, counts = self.dataset, self.dataset.counts()
+        data = self.dataset
         return {
             "task": data.task,
             "reader": data.reader,
             "why": data.why,
             "count": len(data.items),
-            "splits": {part: counts[part] for part in PARTS if part in counts},
+            "splits": self.splits(),
+            "pictures": {part: len(data.part(part)) for part in PARTS if data.part(part)},
             "labels": list(data.labels),
             "issues": [
                 {"kind": i.kind, "severity": i.severity, "says": i.says, "paths": list(i.paths)}
@@ -48,26 +90,56 @@ class Inspection:
             "root": data.root,
             "fingerprint": data.fingerprint,
             "choices": [dataclasses.asdict(choice) for choice in self.choices],
+            "sheet": self.sheet,
         }
 
-    def _repr_html_(self) -> str:
-        """The table that a notebook shows: pictures a label and split, then the issues."""
+    def splits(self) -> dict[str, dict[str, int | float]]:
+        """Split -> label -> how many pictures bear it; where truths are numbers, split -> what describes them."""
+        parts = [part for part in PARTS if self.dataset.part(part)]
+        if self.dataset.task == "regress":
+            return {part: described([item.truth for item in self.dataset.part(part)]) for part in parts}
         counts = self.dataset.counts()
-        parts = [part for part in PARTS if part in counts]
-        head = "".join(f"<th>{part}</th>" for part in parts)
+        return {part: dict(counts[part]) for part in parts}
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows: pictures a label and split (or what describes their numbers),
+        then the issues."""
+        splits = self.splits()
+        head = "".join(f"<th>{part}</th>" for part in splits)
+        numbers = self.dataset.task == "regress"
+        names = list(next(iter(splits.values()), {})) if numbers else self.dataset.labels
         rows = "".join(
-            f"<tr><th>{escape(label)}</th>"
-            + "".join(f"<td>{counts[part].get(label, 0)}</td>" for part in parts)
+            f"<tr><th>{escape(name)}</th>"
+            + "".join(f"<td>{_cell(splits[part].get(name, 0))}</td>" for part in splits)
             + "</tr>"
-            for label in self.dataset.labels
+            for name in names
         )
         issues = "".join(
             f"<li><b>{escape(issue.severity)}</b> {escape(issue.says)}</li>" for issue in self.dataset.issues
         )
+        told = f"numbers of {' '.join(self.dataset.labels)}" if numbers else f"{len(names)} labels"
         return (
-            f"<p>{len(self.dataset.items)} pictures, {len(self.dataset.labels)} labels; "
+            f"<p>{len(self.dataset.items)} pictures, {escape(told)}; "
             f"{escape(self.dataset.why)}</p><table><tr><th></th>{head}</tr>{rows}</table><ul>{issues}</ul>"
         )
+
+
+def described(numbers: Sequence[float]) -> dict[str, int | float]:
+    """What describes numbers: how many they are, their range and quarters, mean and standard deviation."""
+    one = sorted(numbers)
+    quarters = statistics.quantiles(one, n=4, method="inclusive") if one[1:] else [one[0]] * 3
+    return {
+        "count": len(one),
+        "min": one[0],
+        **dict(zip(("quarter", "median", "three_quarters"), quarters, strict=True)),
+        "max": one[-1],
+        "mean": statistics.fmean(one),
+        "sd": statistics.pstdev(one),
+    }
+
+
+def _cell(value: float) -> str:
+    return figure(value) if isinstance(value, float) else f"{value}"
 
 
 def inspect(
@@ -75,15 +147,106 @@ def inspect(
 ) -> Inspection:
     """What a data set holds and what is wrong with it; with no `data`, the built-in digits.
 
-    Options are those of `InspectOptions`. `progress` is told (pictures looked at, pictures in all).
+    Options are those of `InspectOptions`; with `augment`, or any other that is about varied pictures,
+    a contact sheet of them is written. `progress` is told (pictures looked at, pictures in all).
 
     Raises:
         DataError: the data cannot be used.
-        OptionError: an unknown option or a value out of range.
+        OptionError: an unknown option or a value out of range, or a sheet's file that is something else.
         OfflineError: the data would have to be downloaded, and could not be.
+        DiskError: the sheet cannot be written.
     """
     from ..readers import prepare
 
     chosen = make(InspectOptions, options)
-    dataset, choices = prepare(None if data is None else str(data), chosen, chosen.split_seed, progress)
-    return Inspection(dataset, tuple(choices))
+    unsaid = InspectOptions()
+    varied = {n: getattr(chosen, n) for n in VARIED if getattr(chosen, n) != getattr(unsaid, n)}
+    if chosen.augment is not None:
+        catalog.find("augmentations", chosen.augment)  # before many pictures are looked at
+    if chosen.sheet is not None:
+        _check_sheet(Path(chosen.sheet))
+    if chosen.task is not None:
+        catalog.find("tasks", chosen.task)
+    path = None if data is None else str(data)
+    dataset, choices = prepare(path, chosen, chosen.split_seed, progress, chosen.task)
+    if not varied and chosen.sheet is None:
+        return Inspection(dataset, tuple(choices))
+    name = "digits" if path is None else Path(path).resolve().name
+    written = _write_sheet(dataset, chosen, varied, name)
+    return Inspection(dataset, tuple(choices), written)
+
+
+def _write_sheet(dataset: Dataset, chosen: InspectOptions, varied: dict[str, Any], name: str) -> str:
+    """The contact sheet of what training with these options would see; returns its path."""
+    import io
+
+    from PIL.PngImagePlugin import PngInfo
+
+    from .. import plan as planning
+    from ..plan.view import training_view
+    from ..sheet import sheet
+    from ..storage import write_whole
+
+    plan = planning.make(dataset, make(TrainOptions, {**varied, "seed": chosen.seed}))
+    augment = plan.options.augment or "none"
+    path = Path(chosen.sheet or f"augment-{augment.replace('/', '-')}.png")
+    _check_sheet(path)
+    assert dataset.facts is not None
+    view = training_view(plan.preprocessing, dataset.facts, plan.options, scratch=plan.start.state is None)
+    image = sheet(
+        dataset, plan.task, view, plan.preprocessing, title=f"{augment} on {name}",
+        notes=(str(catalog.find("augmentations", augment).__doc__), _said(plan, chosen)),
+        seed=chosen.seed, erase=plan.fit.erase, mixup=plan.fit.mixup, cutmix=plan.fit.cutmix,
+    )  # fmt: skip
+    mark, file = PngInfo(), io.BytesIO()
+    mark.add_text("Software", SOFTWARE)
+    image.save(file, "PNG", pnginfo=mark)
+    write_whole(path, file.getvalue())
+    return str(path)
+
+
+def _said(plan: Plan, chosen: InspectOptions) -> str:
+    """What else is done to the pictures, in words."""
+    from ..plan.view import MAGNITUDE
+
+    size, fit = plan.preprocessing.size, plan.fit
+    said = [
+        f"{size} x {size} pixels",
+        f"{plan.start.network} {'from scratch' if plan.start.state is None else 'fine-tuned'}",
+        "mirrored or not" if plan.options.flip else "never mirrored",
+    ]
+    if plan.options.augment == "randaugment":
+        strength = MAGNITUDE if plan.options.magnitude is None else plan.options.magnitude
+        said.append(f"strength {strength} of 30")
+    elif chosen.magnitude is not None:
+        said.append("--magnitude is for randaugment alone")
+    if fit.erase:
+        said.append(f"{fit.erase * 100:g} % have a rectangle erased")
+    blends = [f"{kind} {alpha:g}" for kind, alpha in (("MixUp", fit.mixup), ("CutMix", fit.cutmix)) if alpha]
+    if blends:
+        said.append(f"each batch blended by {' or '.join(blends)}")
+    return ", ".join(said)
+
+
+def _check_sheet(path: Path) -> None:
+    """Refuse to write over what is no sheet of ours."""
+    from PIL import Image
+
+    todo = "Give another file with --sheet, such as --sheet sheet.png."
+    if path.suffix.lower() != ".png":
+        raise OptionError(
+            f"--sheet {path} was given.", "A file whose name ends in .png: the sheet is a PNG picture.", todo
+        )
+    if not path.exists():
+        return
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            ours = image.info.get("Software") == SOFTWARE
+    except (OSError, SyntaxError, ValueError):
+        ours = False
+    if not ours:
+        raise OptionError(
+            f"{path} is there already, and is no sheet of foveal's.",
+            "A new file, or an earlier contact sheet, which is replaced.",
+            todo,
+        )

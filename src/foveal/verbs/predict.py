@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, ModelError, OptionError
 from ..storage import write_whole
-from ..values import Prediction
+from ..values import Prediction, figure
 
 if TYPE_CHECKING:
     from ..model import Model
 
 ROWS_SHOWN = 200  # in a notebook
-COLUMNS = ("path", "rank", "label", "probability", "error")
+COLUMNS = (
+    *("path", "rank", "label", "probability", "present", "value", "low", "high"),
+    *("none_of_these", "distance", "error"),
+)
+ALWAYS = ("path", "rank", "label", "probability", "error")  # of COLUMNS; the others where a task says them
 
 
 class Predictions(list[Prediction]):
@@ -31,12 +35,19 @@ class Predictions(list[Prediction]):
         return [prediction.to_json() for prediction in self]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One row a picture and label, most probable first; one with `error` where there is none."""
+        """One row a prediction of a picture, best first; one with `error` where there is none."""
         for found in self:
             if found.error is not None:
                 yield {"path": found.path, "error": found.error}
             for rank, guess in enumerate(found.predictions, 1):
-                yield {"path": found.path, "rank": rank, **guess}
+                yield {"path": found.path, "rank": rank, **guess, **found.trust()}
+
+    def columns(self) -> tuple[str, ...]:
+        """The names of what `rows` hold, in their order."""
+        said = {name for found in self for guess in found.predictions for name in (*guess, *found.trust())}
+        if not said:
+            return ALWAYS
+        return tuple(name for name in COLUMNS if name in said | {"path", "rank", "error"})
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write `rows` as a CSV file in UTF-8.
@@ -45,26 +56,24 @@ class Predictions(list[Prediction]):
             DiskError: the file cannot be written.
         """
         text = io.StringIO()
-        writer = tables.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        columns = self.columns()
+        writer = tables.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows())
         write_whole(path, text.getvalue().encode("utf-8", errors="backslashreplace"))
 
     def _repr_html_(self) -> str:
         lines = []
+        columns = [name for name in self.columns() if name not in ("path", "rank")]
         for number, row in enumerate(self.rows()):
             if number == ROWS_SHOWN:
-                lines.append(f"<tr><td colspan=4>... {len(self)} pictures in all</td></tr>")
+                lines.append(f"<tr><td colspan={len(columns) + 1}>... {len(self)} pictures in all</td></tr>")
                 break
-            probability = f"{row['probability']:.4f}" if "probability" in row else ""
-            shown = (
-                row["path"] if row.get("rank", 1) == 1 else "",
-                row.get("label", ""),
-                probability,
-                row.get("error", ""),
-            )
-            lines.append("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in shown) + "</tr>")
-        head = "<tr><th>picture</th><th>label</th><th>probability</th><th></th></tr>"
+            path = row["path"] if row.get("rank", 1) == 1 else ""
+            cells = [path, *(_cell(row.get(name)) for name in columns)]
+            lines.append("<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in cells) + "</tr>")
+        names = ["picture", *("" if name == "error" else name for name in columns)]
+        head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
         return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
 
 
@@ -76,8 +85,10 @@ def predict(
     batch: int | None = None,
     device: str | None = None,
     csv: str | os.PathLike[str] | None = None,
+    views: int = 1,
 ) -> Predictions:
-    """What the model says of pictures: for each the `top` labels, most probable first.
+    """What the model says of pictures: for each the `top` labels, most probable first, and all that a
+    model of several labels calls present; or the one number of a model of numbers.
 
     Args:
         model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
@@ -85,6 +96,7 @@ def predict(
             order of their names.
         batch: pictures computed together.
         csv: also write the rows to this file.
+        views: how often each picture is looked at, see `foveal.structure.views.Views`.
 
     A picture that cannot be read is in the list, with its reason as `error`.
 
@@ -102,12 +114,25 @@ def predict(
     _check_model(model)
     found = find_pictures([pictures] if isinstance(pictures, str | os.PathLike) else pictures)
     network = _loaded(model, device)
+    if views != 1:
+        network = _looking(network, views)
     more = {} if batch is None else {"batch": batch}
     said = network.predict(found, **more)
-    results = Predictions(replace(one, predictions=one.predictions[:top]) for one in said)
+    results = Predictions(replace(one, predictions=_best(one.predictions, top)) for one in said)
     if csv is not None:
         results.to_csv(csv)
     return results
+
+
+def _best(predictions: list[dict[str, Any]], top: int) -> list[dict[str, Any]]:
+    """The first `top`, and whatever else is present."""
+    return [guess for rank, guess in enumerate(predictions) if rank < top or guess.get("present")]
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return figure(value) if isinstance(value, float) else "" if value is None else value
 
 
 def _check_model(model: Model | str | os.PathLike[str]) -> None:
@@ -131,6 +156,13 @@ def _loaded(model: Model | str | os.PathLike[str], device: str | None) -> Model:
     if device is not None:
         model.network.to(devices.choose(device)[0])
     return model
+
+
+def _looking(model: Model, views: int) -> Model:
+    """The model with a network that looks at each picture so often."""
+    from ..structure.views import Views
+
+    return replace(model, network=Views(model.network, views))
 
 
 def find_pictures(given: Iterable[str | os.PathLike[str]]) -> list[str]:

@@ -13,13 +13,14 @@ from typing import Any
 
 from ..errors import FovealError, RunError
 from ..events import Epoch, latest
-from ..run import Run, is_run
+from ..run import Run, is_folds, is_run, runs_in
 from ..values import Score
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run in short. `seconds` of training over all attempts; `started` is UTC; `bytes` on the disk."""
+    """One run in short. `seconds` of training over all attempts; `started` is UTC; `bytes` on the disk;
+    `parent` is the name of the run it was forked from."""
 
     name: str
     status: str
@@ -32,6 +33,7 @@ class RunRow:
     started: str = ""
     path: str = ""
     says: str = ""
+    parent: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -53,13 +55,29 @@ class RunList:
     def __getitem__(self, place: int) -> RunRow:
         return self.rows[place]
 
+    @property
+    def bytes(self) -> int:
+        """What the runs take on the disk, all together."""
+        return sum(row.bytes for row in self.rows)
+
     def to_json(self) -> list[dict[str, Any]]:
         return [row.to_json() for row in self.rows]
 
     def _repr_html_(self) -> str:
         if not self.rows:
             return f"<p>No runs in {escape(self.runs_dir)} yet.</p>"
-        names = ("name", "status", "data", "network", "headline", "minutes", "epochs", "MB", "started")
+        names = (
+            "name",
+            "status",
+            "data",
+            "network",
+            "headline",
+            "minutes",
+            "epochs",
+            "MB",
+            "started",
+            "parent",
+        )
         head = "".join(f"<th>{name}</th>" for name in names)
         body = "".join(_html(row) for row in self.rows)
         return f"<table><tr>{head}</tr>{body}</table>"
@@ -78,7 +96,7 @@ def runs(runs_dir: str | os.PathLike[str] = "runs") -> RunList:
     if not home.exists():
         return RunList(str(runs_dir), ())
     try:
-        folders = [folder for folder in home.iterdir() if is_run(folder)]
+        folders = runs_in(home)
     except OSError as error:
         raise RunError(
             f"The runs in {runs_dir} cannot be listed: {error.strerror or error}.",
@@ -92,7 +110,8 @@ def runs(runs_dir: str | os.PathLike[str] = "runs") -> RunList:
 def _row(folder: Path) -> tuple[tuple[float, str], RunRow]:
     """A run's row, and by what it is sorted."""
     run = Run(folder)
-    base = RunRow(name=folder.name, status="damaged", path=str(folder), bytes=_size(folder))
+    name = f"{folder.parent.name}/{folder.name}" if is_folds(folder.parent) else folder.name
+    base = RunRow(name=name, status="damaged", path=str(folder), bytes=size(folder))
     began = folder.stat().st_mtime
     try:
         history = run.history()
@@ -112,6 +131,7 @@ def _row(folder: Path) -> tuple[tuple[float, str], RunRow]:
             seconds=epochs[-1].seconds if epochs else None,
             epochs=max((event.epoch for event in epochs), default=0),
             started=datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            parent=_parent(options),
         )
     except (FovealError, OSError, ValueError, OverflowError) as error:
         row = dataclasses.replace(base, says=error.came if isinstance(error, FovealError) else str(error))
@@ -127,15 +147,36 @@ def _network(options: dict[str, Any]) -> str:
     return ""
 
 
-def _size(folder: Path) -> int:
-    """Bytes of all files in a folder; what vanishes meanwhile counts nothing."""
+def _parent(options: dict[str, Any]) -> str:
+    """The name of the run that this one was forked from."""
+    lineage = options.get("lineage")
+    parent = lineage.get("parent") if isinstance(lineage, dict) else None
+    return str(parent.get("name", "")) if isinstance(parent, dict) else ""
+
+
+def size(place: Path) -> int:
+    """Bytes of all files in a folder, or of a file; what vanishes meanwhile, and links, count nothing."""
     total = 0
-    for file in folder.rglob("*"):
+    for file in (place, *place.rglob("*")):
         try:
             total += file.stat().st_size if file.is_file() and not file.is_symlink() else 0
         except OSError:
             continue
     return total
+
+
+def found(run: str | os.PathLike[str], runs_dir: str | os.PathLike[str] = "runs") -> Path:
+    """The folder of a run, or of a set of folds, by its path or by its name in `runs_dir`.
+
+    Raises:
+        RunError: there is none (the nearest names are given).
+    """
+    inside = Path(runs_dir) / Path(run)
+    for folder in (Path(run), inside):
+        if is_run(folder) or is_folds(folder):
+            return folder
+    bare = len(Path(run).parts) == 1 and not Path(run).exists()
+    return Run.open(inside if bare else run).folder
 
 
 def _html(row: RunRow) -> str:
@@ -149,5 +190,6 @@ def _html(row: RunRow) -> str:
         str(row.epochs),
         f"{row.bytes / 1e6:.1f}",
         row.started,
+        row.parent,
     )
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"

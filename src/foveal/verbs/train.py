@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-from .. import catalog, device, plan, training
+from .. import catalog, device, optimizers, plan, training
 from ..errors import OptionError
 from ..events import Noticed
 from ..folders import refuse_existing
 from ..options import TrainOptions, make
+from ..plan import recipes
+from ..plan.range_test import planned_at_found_rate
+from ..plan.rehearsal import Rehearsal, rehearse
 from ..readers import prepare
+from ..report import write as write_report
+from ..run import Run, is_folds
 from ..trained import Trained
+from ..training import folds
+from ..training.folds import Folds
+
+Screen = Callable[[Any], None]
+
+
+@overload
+def train(
+    data: str | Path | None = None,
+    *,
+    resume: str | Path | None = None,
+    dry_run: Literal[False] = False,
+    screen: Screen | None = None,
+    began: float | None = None,
+    **options: Any,
+) -> Trained | Folds: ...
+
+
+@overload
+def train(
+    data: str | Path | None = None,
+    *,
+    resume: None = None,
+    dry_run: Literal[True],
+    screen: Screen | None = None,
+    began: float | None = None,
+    **options: Any,
+) -> Rehearsal: ...
 
 
 def train(
     data: str | Path | None = None,
     *,
     resume: str | Path | None = None,
-    screen: Callable[[Any], None] | None = None,
+    dry_run: bool = False,
+    screen: Screen | None = None,
     began: float | None = None,
     **options: Any,
-) -> Trained:
+) -> Trained | Folds | Rehearsal:
     """Train a network on `data` (a folder, a CSV, a name; the built-in digits when not given).
 
     Args:
         data: where the pictures are.
         resume: a run folder to go on with instead; it keeps its own data and options.
+        dry_run: only say what would be done: schedule, time, memory, parameter groups, every choice.
         screen: called with every choice, issue and event as it comes.
         began: Unix time from which seconds and `minutes` count (default: now).
-        options: see `foveal.options.TrainOptions`; what is left out is chosen, with a reason.
+        options: see `foveal.options.TrainOptions`; what is left out is chosen, with a reason. With
+            `folds` the result is a set of runs.
 
     Raises:
         FovealError: the data, an option, the weights or the run folder cannot be used.
@@ -40,34 +77,67 @@ def train(
     began = time.time() if began is None else began
     show = screen or (lambda message: None)
     if resume is not None:
-        if data is not None or options:
-            what = str(data) if data is not None else ", ".join(sorted(options))
-            raise OptionError(
-                f"--resume {resume} was given together with {what}.",
-                "A resumed run goes on with its own data and options, so that it ends as it would have.",
-                f"foveal train --resume {resume}",
-            )
-        return training.resume(str(resume), show, began)
+        _check_alone(resume, data, {**options, **({"dry_run": True} if dry_run else {})})
+        if is_folds(resume):
+            return _all_reported(folds.go_on(str(resume), show, began), show)
+        return reported(training.resume(str(resume), show, began), show)
     wanted = make(TrainOptions, options)
-    _check_early(wanted)
+    _check_early(wanted, dry_run)
+    name = "digits" if data is None else Path(data).resolve().stem if Path(data).exists() else str(data)
+    source = None if data is None else str(data)
+    if wanted.folds is not None:
+        return _all_reported(folds.train(source, name, wanted, show, began), show)
     dataset, split = prepare(
-        None if data is None else str(data),
+        source,
         wanted,
         wanted.split_seed,
         lambda done, total: show(("examining", done, total)),
+        wanted.task,
     )
     for issue in dataset.issues:
         show(issue)
-    planned = plan.make(dataset, wanted)
+    if wanted.find_lr:
+        planned, found = planned_at_found_rate(dataset, wanted, show)
+    else:
+        planned, found = plan.make(dataset, wanted), None
     for choice in (*split, *planned.choices):
         show(choice)
     for said in planned.warnings:
         show(Noticed(what="option", says=said))
-    name = "digits" if data is None else Path(data).resolve().stem if Path(data).exists() else str(data)
-    return training.start(dataset, planned, name, show, began, split)
+    if dry_run:
+        return dataclasses.replace(rehearse(dataset, planned, show), find_lr=found)
+    return reported(training.start(dataset, planned, name, show, began, split, found=found), show)
 
 
-def _check_early(wanted: TrainOptions) -> None:
+def reported(done: Trained, show: Screen) -> Trained:
+    """Write the run's report; a trained network is worth more than its report, so that never fails it."""
+    try:
+        write_report(Run.open(done.run))
+    except Exception as error:
+        show(
+            Noticed(what="report", says=f"the report could not be written ({type(error).__name__}: {error})")
+        )
+    return done
+
+
+def _all_reported(done: Folds, show: Screen) -> Folds:
+    for run in done.runs:
+        if not (run.run / "report.html").exists():
+            reported(run, show)
+    return done
+
+
+def _check_alone(resume: str | Path, data: str | Path | None, options: dict[str, Any]) -> None:
+    if data is not None or options:
+        what = str(data) if data is not None else ", ".join(sorted(options))
+        raise OptionError(
+            f"--resume {resume} was given together with {what}.",
+            "A resumed run goes on with its own data and options, so that it ends as it would have.",
+            f"foveal train --resume {resume}, or foveal runs fork {resume} to change options",
+        )
+
+
+def _check_early(wanted: TrainOptions, dry_run: bool) -> None:
     """What would be refused later anyway, before every picture of the data is read for nothing."""
     for kind, name in (
         ("architectures", wanted.network),
@@ -77,6 +147,21 @@ def _check_early(wanted: TrainOptions) -> None:
     ):
         if name is not None:
             catalog.find(kind, name)
+    recipes.find(wanted.recipe)
+    if wanted.optimizer is not None:
+        optimizers.check(wanted.optimizer)
+    if wanted.find_lr and wanted.lr is not None:
+        raise OptionError(
+            f"--find-lr and --lr {wanted.lr:g} were both given.",
+            "Either a rate, or a test that finds one.",
+            "Leave one out.",
+        )
+    if wanted.folds is not None and (wanted.find_lr or dry_run):
+        raise OptionError(
+            f"--folds was given together with --{'find-lr' if wanted.find_lr else 'dry-run'}.",
+            "Folds are several trainings; a range test or a dry run belongs to one.",
+            "Do it without --folds first, and give what it finds to the folds.",
+        )
     device.choose(wanted.device)
     if wanted.out is not None:
         refuse_existing(Path(wanted.out))

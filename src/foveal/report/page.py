@@ -1,0 +1,204 @@
+"""The page: everything gathered, drawn, and made to fit under a size cap."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..charts import Strip, plotly, svg
+from ..run import Run
+from ..storage import write_whole
+from . import advice, calibration, confusion, curves, glance, record, verdict, words
+from .gather import Gathered, gather
+from .thumbs import LEVELS, Album, Level
+
+FILE = "report.html"
+CAP = 8_000_000
+"""Bytes that a page never passes."""
+ROWS = 500
+"""Classes that the table of classes shows, the worst first where there are more."""
+_HERE = Path(__file__).parent / "templates"
+_NOTEBOOK_HEIGHT = 760
+
+
+@dataclass(frozen=True)
+class Page:
+    """A run's report on the disk; in a notebook it shows itself."""
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def _repr_html_(self) -> str:
+        html = gathered_html(gather(Run(self.path.parent)), script=False)
+        return (
+            f'<p><a href="{escape(str(self.path))}">{escape(str(self.path))}</a></p>'
+            f'<iframe srcdoc="{escape(html)}" title="Report" sandbox="allow-popups" '
+            f'style="width:100%;height:{_NOTEBOOK_HEIGHT}px;border:1px solid #8884;border-radius:6px"></iframe>'
+        )
+
+
+def show(run: Run) -> Page:
+    """Write a run's report, and return it as something that shows itself."""
+    return Page(write(run))
+
+
+def write(run: Run) -> Path:
+    """Write `report.html` into the run's folder, from what the folder holds; returns its path.
+
+    Raises:
+        RunError: the folder's events cannot be opened.
+        DiskError: it cannot be written.
+    """
+    path = run.folder / FILE
+    write_whole(path, gathered_html(gather(run)).encode("utf-8", "xmlcharrefreplace"))
+    return path
+
+
+def gathered_html(g: Gathered, *, script: bool = True, cap: int = CAP) -> str:
+    """The page as text of at most `cap` bytes: the richest of the levels that fits."""
+    album = Album(g.dataset, g.items)
+    html = ""
+    for level in LEVELS:
+        html = _rendered(g, album, level, script and level.script)
+        if len(html.encode("utf-8", "xmlcharrefreplace")) <= cap:
+            return html
+    raise AssertionError(f"a page without pictures has {len(html):,} characters")
+
+
+def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
+    given, chosen = record.decisions(g)
+    lines = curves.charts(g)
+    judged = g.evaluation
+    return _environment().get_template("page.html").render(
+        g=g, title=g.name, verdict=verdict.verdict(g), advice=advice.advice(g), done=record.done(g),
+        facts=record.facts(g), curves=lines, loss_note=_loss_note(g), range_test=calibration.range_test(g),
+        stages=record.stages(g), range_says=record.rate_in_words(g), confusion=confusion.confusion(g, album, level),
+        mistakes=confusion.mistakes(g, album, level), against=calibration.against_truth(g),
+        calibration=calibration.calibration(g), per_class=_table(g), judged=judged,
+        far=calibration.none_of_these(g.trust), glance=glance.glance(g, album, level), sheet=glance.sheet(g, level),
+        given=given, chosen=chosen, spent=record.time_spent(g), again=record.again(g),
+        metrics=_metrics(g), css=Markup(_text("style.css")), script=Markup(_text("page.js")) if script else "",
+        plotly=Markup(_plotly()) if script else "", bare=level.cell == 0,
+    )  # fmt: skip
+
+
+def _metrics(g: Gathered) -> list[tuple[str, str]]:
+    judged = g.evaluation
+    if judged is None:
+        return []
+    rows = sorted(judged.metrics.items(), key=lambda row: (row[0] != judged.headline.name, row[0] == "loss"))
+    return [(words.named(k), words.metric(k, v)) for k, v in rows]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The classes, a row each: names of the columns, rows of (label, values, bar's length or None)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...], float | None], ...]
+    more: int
+    measure: str
+
+
+def _table(g: Gathered) -> Table | None:
+    judged = g.evaluation
+    if judged is None or not judged.per_class:
+        return None
+    names = sorted((name for name in judged.per_class[0] if name != "label"), key=_place)
+    measure = next((m for m in ("average_precision", "recall", "f1", "iou") if m in names), "")
+    rows = list(judged.per_class)
+    if measure:
+        rows.sort(
+            key=lambda row: (not row.get("count"), row.get(measure) if row.get(measure) is not None else 2.0)
+        )
+    made = tuple(
+        (
+            str(row.get("label")),
+            tuple(_value(name, row.get(name)) for name in names),
+            float(row[measure]) if measure and row.get("count") and row.get(measure) is not None else None,
+        )
+        for row in rows[:ROWS]
+    )
+    columns = tuple({"count": "pictures", "mae": "mean error"}.get(n, words.named(n)) for n in names)
+    return Table(columns, made, max(0, len(rows) - ROWS), words.named(measure) if measure else "")
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (words.ORDER.index(name) if name in words.ORDER else len(words.ORDER)), name
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "count" or isinstance(value, int):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    if name in ("mae", "bias") and isinstance(value, float):
+        return words.number(value)
+    if name in ("threshold", "f1", "average_precision") and isinstance(value, float):
+        return f"{value:.2f}"
+    if name in words.SHARES and isinstance(value, float):
+        return f"{value * 100:.1f}%"
+    return words.metric(name, value)
+
+
+def _loss_note(g: Gathered) -> str:
+    """Why training's loss may lie above validation's."""
+    why = []
+    smoothing = g.train.get("label_smoothing")
+    if isinstance(smoothing, int | float) and smoothing:
+        why.append(f"label smoothing {smoothing:g}")
+    if g.train.get("augment") not in (None, "none"):
+        why.append("augmentation")
+    if g.train.get("mixup") or g.train.get("cutmix"):
+        why.append("mixing")
+    if not why:
+        return ""
+    listed = why[0] if len(why) == 1 else f"{', '.join(why[:-1])} and {why[-1]}"
+    return (
+        f"Training loss is measured under {listed}, which raise it; validation loss is not."
+        if len(why) > 1
+        else (f"Training loss is measured under {listed}, which raises it; validation loss is not.")
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "svg": lambda chart: Markup(svg(chart)),  # the chart escapes what it says
+        "figure": plotly,
+        "zooms": lambda chart: not isinstance(chart, Strip),
+        "cut": lambda text, most=200: text if len(str(text)) <= most else f"{str(text)[:most]}…",
+    }
+    made.filters.update(filters)
+    return made
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _plotly() -> str:
+    """Plotly's own script from its package, packed: 1.9 MB in place of 4.8. Browsers unpack it themselves."""
+    script = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return base64.b64encode(gzip.compress(script, 6, mtime=0)).decode("ascii")
