@@ -124,7 +124,7 @@ def _drawn(seen: Batches) -> Batches:
     if count <= SEEN:
         return seen
     places = np.sort(np.random.default_rng(0).permutation(count)[:SEEN])
-    return dataclasses.replace(seen, items=[seen.items[place] for place in places])
+    return dataclasses.replace(seen, items=[seen.items[place] for place in places], draw=())
 
 
 def _are_classes(truths: Any) -> bool:

@@ -113,11 +113,12 @@ def test_the_verdict_names_the_worst_class_and_its_twin() -> None:
             [[19, 1, 0], [0, 20, 0], [0, 0, 20]],
             "(95%); the other one is taken for <b>dog</b>. With so few mistakes",
         ),
-        ([[10, 10, 0], [0, 20, 0], [0, 0, 20]], "all 10 are taken for <b>dog</b>."),
+        ([[10, 10, 0], [0, 20, 0], [0, 0, 20]], "all 10 others are taken for <b>dog</b>."),
         (
             [[0, 3, 17], [0, 20, 0], [0, 0, 20]],
             "none of its 20 pictures are recognised (0%); 17 of the other 20",
         ),
+        ([[18, 2, 0], [0, 20, 0], [0, 0, 20]], "(90%); both others are taken for <b>dog</b>."),
         ([[18, 1, 1], [0, 20, 0], [0, 0, 20]], "1 of the other 2 is taken for <b>dog</b>."),
     ],
 )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .kinds import TONES, Bars, Chart, Curve, Heat, Lines, Strip
+from .kinds import PARTS, TONES, Bars, Chart, Curve, Heat, Lines, Strip
 from .scales import finite, reach, thinned
 
 MOST = 2000
@@ -192,13 +192,12 @@ def _heat(chart: Heat) -> dict[str, Any]:
 
 
 def _strip(chart: Strip) -> dict[str, Any]:
-    tones = tuple(TONES.values())
     layout = _layout("seconds", "", barmode="stack", showlegend=True)
     layout["yaxis"]["showticklabels"] = False
     return {
         "data": [
             {"type": "bar", "orientation": "h", "name": _safe(name), "x": [amount], "y": [""],
-             "marker": {"color": tones[n % len(tones)]},
+             "marker": {"color": TONES[PARTS[n % len(PARTS)]]},
              "hovertemplate": f"{_safe(name)}: {_safe(said)}<extra></extra>"}
             for n, (name, amount, said) in enumerate(chart.parts)
         ],

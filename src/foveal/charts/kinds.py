@@ -8,7 +8,7 @@ from typing import Literal
 Tone = Literal["accent", "warm", "good", "plum", "sand", "muted"]
 TONES: dict[Tone, str] = {
     "accent": "#1c6e8c",
-    "warm": "#c8571b",
+    "warm": "#b84c14",
     "good": "#3c7d4d",
     "plum": "#7b5aa6",
     "sand": "#a8863a",
@@ -104,5 +104,8 @@ class Strip:
     title: str
     parts: tuple[tuple[str, float, str], ...]
 
+
+PARTS: tuple[Tone, ...] = ("muted", "accent", "sand", "plum", "good", "warm")
+"""Tones of a strip's parts, in turn."""
 
 Chart = Lines | Bars | Heat | Strip

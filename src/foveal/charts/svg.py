@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from .kinds import TONES, Band, Bars, Chart, Curve, Heat, Lines, Strip, Tone
+from .kinds import PARTS, TONES, Band, Bars, Chart, Curve, Heat, Lines, Strip, Tone
 from .scales import Scale, finite, log_ticks, reach, short, thinned, ticks, whole_ticks
 
 WIDTH, HEIGHT = 440, 264
@@ -290,11 +290,10 @@ def _heat(chart: Heat) -> tuple[int, str]:
 
 def _strip(chart: Strip) -> tuple[int, str]:
     total = sum(amount for _, amount, _ in chart.parts) or 1.0
-    tones = tuple(TONES)
     parts, left = [], 0.0
     for n, (name, amount, said) in enumerate(chart.parts):
         wide = amount / total * WIDTH
-        colour, top = _tone(tones[n % len(tones)]), 48 + n * 24
+        colour, top = _tone(PARTS[n % len(PARTS)]), 48 + n * 24
         parts.append(
             f'<rect class="c-part" x="{_n(left)}" y="4" width="{max(0.5, wide - 1.5):.2f}" height="24" rx="2" '
             f'style="fill:{colour}"><title>{escape(f"{name}: {said}")}</title></rect>'

@@ -119,7 +119,12 @@ def _panels(
         left -= len(examples)
         title = f"{labels[a]}, recognised" if right else f"{labels[a]}, taken for {labels[b]}"
         panels[a, b] = Panel(
-            f"cell-{a}-{b}", title, judged.confusion[a][b], right, examples, number < 3 and not right
+            f"cell-{a}-{b}",
+            title,
+            judged.confusion[a][b],
+            right,
+            examples,
+            number < 3 and not right and len(examples) > 2,
         )
     return panels
 

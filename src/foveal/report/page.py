@@ -164,14 +164,12 @@ def _loss_note(g: Gathered) -> str:
         why.append("augmentation")
     if g.train.get("mixup") or g.train.get("cutmix"):
         why.append("mixing")
+    thin = "The thin line is the loss of single steps." if len(g.steps) > 1 and g.epochs else ""
     if not why:
-        return ""
+        return thin
     listed = why[0] if len(why) == 1 else f"{', '.join(why[:-1])} and {why[-1]}"
-    return (
-        f"Training loss is measured under {listed}, which raise it; validation loss is not."
-        if len(why) > 1
-        else (f"Training loss is measured under {listed}, which raises it; validation loss is not.")
-    )
+    raised = "which raises it" if len(why) == 1 else "which raise it"
+    return f"Training loss is measured under {listed}, {raised}; validation loss is not. {thin}".strip()
 
 
 @functools.cache

@@ -150,6 +150,8 @@ def time_spent(g: Gathered) -> Strip | None:
         spent["rest"] = float(total) - sum(spent.values())
     if not spent:
         return None
+    known = [*PHASES, *spent]
+    spent = dict(sorted(spent.items(), key=lambda pair: known.index(pair[0])))
     names = {
         **PHASES,
         "rest": "the rest: reading, planning, judging, saving" if len(spent) <= 2 else "the rest",

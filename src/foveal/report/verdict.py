@@ -152,7 +152,9 @@ def _fails(g: Gathered, judged: Evaluation) -> Markup:
         missed = found.count - found.hits
         if not missed:
             return Markup("No picture of any class was mistaken.")
-        of = f"all {missed}" if found.taken == missed > 1 else f"{found.taken} of the other {missed}"
+        of = f"{found.taken} of the other {missed}"
+        if found.taken == missed:
+            of = "both others" if missed == 2 else f"all {missed} others"
         if missed == 1:
             of = "the other one"
         hedge = "" if found.surely else " With so few mistakes this may be chance."

@@ -73,7 +73,7 @@ def _parameters(kind: type, hidden: Collection[str], show_default: bool) -> list
                     help=options.meaning(kind, field.name),
                     group=panel(field.name),
                     show=field.name not in hidden,
-                    show_default=show_default,
+                    show_default=show_default and field.default is not None,
                 ),
             ],
         )

@@ -100,17 +100,17 @@ def _groups(console: Console, doc: Mapping[str, Any]) -> None:
     of = "all of them trained" if whole else f"of which at most {counts['trainable']:,} are trained"
     console.print(text(f"Parameters: {counts['total']:,}, {of}", "bold"))
     several = len(doc["stages"]) > 1
-    shown = table(
-        ({"stage": "left"} if several else {})
-        | {"layers": "left", "trained": "right", "frozen": "right", "peak rate": "right", "decay": "right"}
-    )
+    frozen = any(group["frozen"] for group in doc["groups"])
+    columns = {"stage": "left"} if several else {}
+    columns |= {"layers": "left", "trained": "right"} | ({"frozen": "right"} if frozen else {})
+    shown = table(columns | {"peak rate": "right", "decay": "right"})
     for group in doc["groups"]:
         rate, decay = group["rate"], group["weight_decay"]
         row(
             shown,
             *([group["stage"]] if several else []),
             *(group["layers"], f"{group['trainable']:,}" if group["trainable"] else ""),
-            f"{group['frozen']:,}" if group["frozen"] else "",
+            *([f"{group['frozen']:,}" if group["frozen"] else ""] if frozen else []),
             *("" if rate is None else f"{rate:.3g}", "" if decay is None else f"{decay:g}"),
         )
     console.print(shown)

@@ -3,7 +3,7 @@
   "use strict";
   const boxes = [...document.querySelectorAll("[data-figure]")];
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const tones = { "#1c6e8c": "accent", "#c8571b": "warm", "#3c7d4d": "good", "#7b5aa6": "plum", "#a8863a": "sand", "#7c8794": "muted" };
+  const tones = { "#1c6e8c": "accent", "#b84c14": "warm", "#3c7d4d": "good", "#7b5aa6": "plum", "#a8863a": "sand", "#7c8794": "muted" };
   const touch = matchMedia("(hover: none)"); // there a finger must scroll the page, not zoom a chart
   const drawn = new Map();
 
