@@ -178,7 +178,12 @@ def _bars(chart: Bars) -> dict[str, Any]:
 def _heat(chart: Heat) -> dict[str, Any]:
     layout = _layout(chart.x, chart.y)
     layout["xaxis"] |= {"type": "category", "side": "top", "showticklabels": len(chart.columns) <= 40}
-    layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showticklabels": len(chart.rows) <= 40}
+    layout["yaxis"] |= {
+        "type": "category",
+        "showgrid": False,
+        "autorange": "reversed",
+        "showticklabels": len(chart.rows) <= 40,
+    }
     shares = [[v / (sum(row) or 1) for v in row] for row in chart.values]
     return {
         "data": [{
