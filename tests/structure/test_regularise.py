@@ -40,7 +40,9 @@ def test_every_place_is_set(name: str) -> None:
 
 
 def test_drop_path_grows_to_the_last_block() -> None:
-    network = catalog.find("architectures", "convnext_tiny").build("convnext_tiny", outputs=3, channels=3, size=64)
+    network = catalog.find("architectures", "convnext_tiny").build(
+        "convnext_tiny", outputs=3, channels=3, size=64
+    )
     set_drop_path(network, 0.18)
     shares = [m.p for m in network.modules() if type(m).__name__ == "StochasticDepth"]
     assert shares == pytest.approx([0.01 * n for n in range(1, 19)])

@@ -13,7 +13,9 @@ MAGNITUDE = 9
 """RandAugment's usual strength for ImageNet (Cubuk et al. 2020, section 4.3)."""
 
 
-def training_view(preprocessing: Preprocessing, facts: Facts, options: TrainOptions, *, scratch: bool) -> View:
+def training_view(
+    preprocessing: Preprocessing, facts: Facts, options: TrainOptions, *, scratch: bool
+) -> View:
     """The view of the options' augmentation (none where it is open), at --train-size where that is given."""
     own = replace(preprocessing, size=options.train_size or preprocessing.size)
     strength = MAGNITUDE if options.magnitude is None else options.magnitude

@@ -175,7 +175,9 @@ def predictions(console: Console, rows: Sequence[Doc]) -> None:
     if shown.row_count:
         console.print(shown)
     if beyond:
-        console.print(text(FAR.format("A picture lies" if beyond == 1 else f"{beyond} pictures lie"), "yellow"))
+        console.print(
+            text(FAR.format("A picture lies" if beyond == 1 else f"{beyond} pictures lie"), "yellow")
+        )
     unread = [found for found in rows if "error" in found]
     if unread:
         console.print(text(f"{len(unread)} of {len(rows)} pictures could not be read:", "bold yellow"))
