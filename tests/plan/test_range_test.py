@@ -21,7 +21,15 @@ from foveal.data.batches import Batches
 from foveal.events import Noticed
 from foveal.fit import descend, set_rate
 from foveal.options import FitOptions, Stage, TrainOptions, make
-from foveal.plan.range_test import FEWEST, STEPS, planned_at_found_rate, range_test, smooth, suggest
+from foveal.plan.range_test import (
+    FEWEST,
+    STEPS,
+    _can_be_spoiled,
+    planned_at_found_rate,
+    range_test,
+    smooth,
+    suggest,
+)
 from foveal.state import State
 from foveal.storage import strict
 from foveal.structure.layers import set_training
@@ -264,3 +272,12 @@ def test_the_planned_rate_stays_where_nothing_is_learned(
     assert made.choices == plan.make(data, wanted).choices
     assert isinstance(heard[-1], Noticed)
     assert "no rate" in heard[-1].says
+
+
+def test_only_pretrained_layers_that_are_trained_can_be_spoiled(data: Dataset) -> None:
+    scratch = plan.make(data, make(TrainOptions, WANTED))
+    tuned, probed = (
+        plan.make(data, make(TrainOptions, {"network": "efficientnet_lite0", "size": 32, "freeze": freeze}))
+        for freeze in ("first", "always")
+    )
+    assert [_can_be_spoiled(made) for made in (scratch, tuned, probed)] == [False, True, False]

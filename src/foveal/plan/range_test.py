@@ -37,7 +37,7 @@ WORSE = 4.0
 """The test ends where the smoothed loss is so many times the lowest (as in fastai and Lightning)."""
 LEARNED = 0.9
 """The smoothed loss must have fallen to this share of the first at least."""
-FALL = 0.25
+FALL = 1 / 3
 """Share of the loss's fall that is done at the rate for pretrained weights."""
 WIDTH = 3
 """Steps to each side by which a centred mean is smoothed (a Gaussian's deviation)."""
@@ -96,7 +96,7 @@ def range_test(
 
     The copy is trained by the loop's own step, with the optimizer and parameter groups of the first
     stage that trains all layers. `steps` is by the data's size where it is None, at most 100;
-    `pretrained` says that the network has learned before (`suggest`). Leaves the network, the
+    `pretrained` says that what is trained has learned before (`suggest`). Leaves the network, the
     generators and the batches as they were.
     """
     count = steps or min(STEPS, max(FEWEST, PASSES * len(batches)))
@@ -163,7 +163,7 @@ def suggest(rates: Losses, losses: Losses, pretrained: bool = False) -> tuple[fl
     what a schedule that rises to its peak and falls again wants (Smith 2017, section 3.3). The
     steepest slope and fastai's valley lie ten to a hundred times lower: a step of the test teaches
     less than an epoch will. Pretrained features are spoiled long before the loss of single steps
-    shows it; there it is the rate by which the first quarter of the fall is done. Both by
+    shows it; there it is the rate by which the first third of the fall is done. Both by
     benchmarks/find_lr.py.
     """
     means = [mean if math.isfinite(mean) else math.inf for mean in smooth(losses)]
@@ -180,7 +180,7 @@ def suggest(rates: Losses, losses: Losses, pretrained: bool = False) -> tuple[fl
     low = min(centred)
     there = next(n for n, loss in enumerate(centred) if loss <= first - FALL * (first - low))
     return _round(rates[there]), (
-        f"range test: a quarter of the loss's fall from {first:.3g} to {low:.3g} was done there; higher rates "
+        f"range test: a third of the loss's fall from {first:.3g} to {low:.3g} was done there; higher rates "
         "teach the new head still, but spoil pretrained features"
     )
 
@@ -219,9 +219,14 @@ def find_rate(dataset: Dataset, planned: Plan, screen: Callable[[Any], None]) ->
             planned.task,
             planned_batches(dataset, planned, "train", augment=True),
             planned.fit,
-            pretrained=planned.start.state is not None,
+            pretrained=_can_be_spoiled(planned),
             progress=lambda done, total: screen(("finding the rate", done, total)),
         )
+
+
+def _can_be_spoiled(planned: Plan) -> bool:
+    """Whether pretrained layers are trained: a frozen backbone stays as it is, and its head is from scratch."""
+    return planned.start.state is not None and any(stage.trainable == "all" for stage in planned.fit.stages)
 
 
 def planned_at_found_rate(

@@ -205,7 +205,9 @@ def variation(choices: Choices, facts: Facts, task: Task) -> None:
 def averaging(choices: Choices) -> float:
     """The decay of the weights' moving average."""
     chosen: float = choices.pick(
-        "ema", 0.0, "a rate that falls to nothing averages already; --ema 0.999 pays with a constant rate"
+        "ema",
+        0.0,
+        "a rate that falls to nothing averages already; published for long trainings (Tan & Le 2019)",
     )
     return chosen
 

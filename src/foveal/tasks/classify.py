@@ -26,7 +26,10 @@ SOURCE = (
 )
 DEFAULTS = {
     "loss": ("cross-entropy", "the softmax's negative log-likelihood: classes exclude each other"),
-    "label_smoothing": (0.1, "better calibrated and a little more accurate (Szegedy et al. 2016, section 7)"),
+    "label_smoothing": (
+        0.1,
+        "a little more accurate in long trainings (Szegedy et al. 2016, section 7)",
+    ),
 }
 SAMPLE: tuple[str, ...] = ("owl", "dog", "cat", "owl", "dog", "cat", "owl", "dog")
 BINS = 15

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +104,7 @@ def train(
     for said in planned.warnings:
         show(Noticed(what="option", says=said))
     if dry_run:
-        return dataclasses.replace(rehearse(dataset, planned, show), find_lr=found)
+        return rehearse(dataset, planned, show, began=began, split=split, found=found)
     return reported(training.start(dataset, planned, name, show, began, split, found=found), show)
 
 
