@@ -109,3 +109,11 @@ def test_timms_optimizers_are_planned(name: str) -> None:
     made = planned(optimizer=name)
     assert made.fit.optimizer == name
     assert made.fit.stages[0].lr < 0.01
+
+
+@pytest.mark.parametrize("given", [{"recipe": "linear-probe"}, {"recipe": "fine-tune"}, {"freeze": "always"}])
+def test_freezing_asks_for_a_network_that_has_learned(given: dict[str, object]) -> None:
+    """Also on tiny plentiful pictures, for which a small network from scratch would be chosen."""
+    tiny = pictures(3000, side=32)
+    assert plan.make(tiny, TrainOptions()).start.state is None
+    assert plan.make(tiny, make(TrainOptions, given)).start.state is not None

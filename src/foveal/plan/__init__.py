@@ -18,7 +18,7 @@ from ..trust import SEEN
 from ..values import Choice, Dataset, Preprocessing
 from . import recipe
 from .choices import Choices
-from .start import Start, choose
+from .start import DEFAULT, Start, choose
 
 __all__ = ["Plan", "Start", "choose", "make"]
 
@@ -160,7 +160,10 @@ def _start_options(choices: Choices) -> TrainOptions:
     if given.weights is not None or given.pretrained:
         return given
     pretrained = choices.wanted("pretrained")
-    return dataclasses.replace(given, pretrained=pretrained, network=given.network or own.get("network"))
+    network = given.network or own.get("network")
+    if network is None and pretrained is None and (given.freeze or own.get("freeze")) not in (None, "never"):
+        network = DEFAULT  # a backbone to be frozen must have learned something
+    return dataclasses.replace(given, pretrained=pretrained, network=network)
 
 
 def _check_freeze(freeze: str | int | None, begin: Start) -> None:
