@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 
 from foveal.terminal.app import main
+from typed import spoken
 
 QUICK = ["--network", "resnet9", "--no-pretrained", "--size", "16", "--batch", "16", "--augment", "none"]
 
@@ -40,15 +40,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         yield home
-
-
-def spoken(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[Any, str]:
-    """The one JSON document and what was said beside it."""
-    capsys.readouterr()
-    assert main([*words, "--json"]) == code
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err
-    return json.loads(said.out), said.err
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from foveal.terminal.app import GROUPS, main
 from pictures import class_folder
+from typed import spoken
 
 QUICK = ["--network", "resnet9", "--no-pretrained", "--size", "16", "--batch", "8", "--epochs", "1"]
 
@@ -32,15 +31,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-def spoken(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[Any, str]:
-    """The one JSON document and what was said beside it."""
-    capsys.readouterr()
-    assert main([*words, "--json"]) == code
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err
-    return json.loads(said.out), said.err
 
 
 def test_every_command_has_a_help(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

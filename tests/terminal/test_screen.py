@@ -10,8 +10,8 @@ from rich.console import Console
 
 from foveal.events import Epoch, Noticed, Started, Step, Stopped
 from foveal.terminal.console import error_console
-from foveal.terminal.screen import Screen, headline, span
-from foveal.values import Choice, Issue
+from foveal.terminal.screen import Screen, headline
+from foveal.values import Choice, Issue, span
 
 SCORE = {
     "name": "accuracy",

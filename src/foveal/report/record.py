@@ -11,8 +11,9 @@ from typing import Any
 
 from ..charts import Strip
 from ..options import TrainOptions, flag, meaning
+from ..values import span
 from .gather import Gathered
-from .words import date, duration, number, plain
+from .words import date, number, plain
 
 PHASES = {
     "prepare": "preparing",
@@ -156,7 +157,7 @@ def time_spent(g: Gathered) -> Strip | None:
         **PHASES,
         "rest": "the rest: reading, planning, judging, saving" if len(spent) <= 2 else "the rest",
     }
-    parts = tuple((names.get(k, k.replace("_", " ")), v, duration(v)) for k, v in spent.items())
+    parts = tuple((names.get(k, k.replace("_", " ")), v, span(v)) for k, v in spent.items())
     return Strip("Where the time went", parts)
 
 
@@ -172,7 +173,7 @@ def facts(g: Gathered) -> tuple[tuple[str, str], ...]:
         rows.append(("Epochs", f"{g.epochs[-1].epoch}"))
     seconds = g.result.get("seconds") or (g.epochs[-1].seconds if g.epochs else None)
     if isinstance(seconds, int | float):
-        rows.append(("Time", duration(float(seconds))))
+        rows.append(("Time", span(float(seconds))))
     device = g.machine.get("gpu") or g.machine.get("device")
     if device:
         rows.append(("Device", str(device)))

@@ -8,9 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
+from ..values import span
 from .console import row, table, text
 from .plot import curve, has_braille
-from .screen import NARROW, span
+from .screen import NARROW
 
 WIDEST, PILED = 76, 100_000
 

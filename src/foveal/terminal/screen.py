@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..events import Epoch, Noticed, Started, Step, Stopped
-from ..values import Choice, Issue, figure
+from ..values import Choice, Issue, figure, span
 from .console import text
 
 REFRESH_SECONDS = 0.2
@@ -229,20 +228,6 @@ def headline(score: Mapping[str, Any]) -> str:
     if "low" in score and "high" in score:
         said += f" [{_number(score['low'])}, {_number(score['high'])}]"
     return said + (f" on {score['split']}" if score.get("split") else "")
-
-
-def span(seconds: float) -> str:
-    """A time for people: `8.2 s`, `45 s`, `3 min 20 s`, `2 h 05 min`."""
-    if not math.isfinite(seconds):
-        return "?"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def _many(count: int, what: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ..values import figure
+from ..values import figure, span
 from .console import row, table, text
-from .screen import PATHS_SHOWN, SEVERITY, headline, span
+from .screen import PATHS_SHOWN, SEVERITY, headline
 
 Doc = Mapping[str, Any]
 WORST_SHOWN = 10

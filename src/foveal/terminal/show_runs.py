@@ -8,10 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ..values import figure
+from ..values import figure, span
 from . import show
 from .console import row, table, text
-from .screen import headline, span
+from .screen import headline
 
 Doc = Mapping[str, Any]
 STATUS = {
