@@ -60,3 +60,10 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 def test_families() -> None:
     assert all(map(optimizers.is_like_sgd, ("sgd", "sgdw", "csgdp", "nesterov", "lars")))
     assert not any(map(optimizers.is_like_sgd, ("adamw", "lamb", "lion", "madgrad", "rmsprop")))
+
+
+def test_usual_rates_hold_the_published_ones() -> None:
+    for name, rate in (("sgd", 0.1), ("muon", 0.24), ("adamw", 1e-3), ("lion", 1e-4)):
+        low, high = optimizers.usual_rates(name)
+        assert low < rate < high
+    assert optimizers.usual_rates("adamw")[1] < 0.24

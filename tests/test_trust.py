@@ -67,6 +67,7 @@ def model(network: nn.Module, settled: Settled) -> Model:
         architecture={"name": "resnet9", "outputs": 3, "channels": 1, "size": 12},
         preprocessing=PRE,
     )
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as it comes back
     return Model(network, settled.task, PRE, card, settled.far)
 
 

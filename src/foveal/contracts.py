@@ -5,7 +5,7 @@ Every module has a one-line docstring and `SOURCE`, the paper or document it fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +35,22 @@ class Reader(Protocol):
         Raises:
             DataError: naming the file and line that cannot be used.
         """
+
+
+class Source(Protocol):
+    """Pictures of a split in batches, as the loop and the evaluator take them."""
+
+    @property
+    def count(self) -> int: ...
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of epoch `number`, from batch `start` on."""
+
+    def to(self, batch: Batch, device: str, channels_last: bool) -> Batch:
+        """The batch on the device, as the network wants it."""
 
 
 class Meter(Protocol):
@@ -133,7 +149,11 @@ class Architecture(Protocol):
         """The prefix of the last layer's parameters (`fc`, `classifier`, ...)."""
 
     def weights(self, name: str, wanted: str | None) -> Weights | None:
-        """The pretrained weights called `wanted` (None: the best that are to be had), or None."""
+        """The pretrained weights called `wanted` (None: the best that are to be had), or None.
+
+        A family may also have `initialise(network, images)`: what a network from scratch takes from some
+        training pictures, float `BCHW`, normalised, before it learns.
+        """
 
 
 class Augmentation(Protocol):
@@ -145,7 +165,11 @@ class Augmentation(Protocol):
         self, preprocessing: Preprocessing, facts: Facts, *, flip: bool, scratch: bool, magnitude: int
     ) -> View:
         """The training view. Draws from torch's global generator only; pickles. `magnitude` 0..30 is for
-        families that have a strength."""
+        families that have a strength.
+
+        A family may also have `together(preprocessing, flip=, seed=)`, which returns the same for whole
+        batches of pictures that have the size already: (images uint8 `BCHW`, positions, epoch, place) -> images.
+        """
 
 
 class Schedule(Protocol):

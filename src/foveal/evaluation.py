@@ -8,8 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from .contracts import Task
-from .data.batches import Batches
+from .contracts import Source, Task
 from .device import autocast, free_memory, is_out_of_memory
 from .values import Batch, Evaluation, Step
 
@@ -17,7 +16,7 @@ Made = TypeVar("Made")
 
 
 def evaluate(
-    network: nn.Module, task: Task, batches: Batches, split: str, device: str = "cpu", precision: str = "fp32"
+    network: nn.Module, task: Task, batches: Source, split: str, device: str = "cpu", precision: str = "fp32"
 ) -> Evaluation:
     """Judge a network on a split; the mode of each of its modules is as before afterwards.
 
@@ -35,7 +34,7 @@ def evaluate(
 
 def sweep(
     network: nn.Module,
-    batches: Batches,
+    batches: Source,
     device: str,
     forward: Callable[[Batch], Made],
     take: Callable[[Made, Batch], None],

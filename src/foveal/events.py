@@ -51,6 +51,24 @@ class Step(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage(Event):
+    """A stage of optimizer steps begins, or goes on; now settings may be changed."""
+
+    kind: ClassVar[str] = "stage"
+    stage: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(Event):
+    """Frozen layers have seen `done` of `total` pictures, which they see once."""
+
+    kind: ClassVar[str] = "seen"
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Epoch(Event):
     """An epoch is over and the validation pictures were evaluated. Epochs count from 1."""
 
@@ -94,7 +112,9 @@ class Stopped(Event):
     says: str = ""
 
 
-KINDS: dict[str, type[Event]] = {c.kind: c for c in (Started, Step, Epoch, Saved, Noticed, Stopped)}
+KINDS: dict[str, type[Event]] = {
+    c.kind: c for c in (Started, Stage, Step, Seen, Epoch, Saved, Noticed, Stopped)
+}
 
 
 def from_json(data: Mapping[str, Any]) -> Event | None:

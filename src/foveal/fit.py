@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import torch
 
 from . import catalog, events
-from .contracts import Task
+from .contracts import Source, Task
 from .data.batches import Batches
 from .device import autocast, free_memory, is_out_of_memory
 from .errors import RunError
 from .evaluation import evaluate, is_channels_last
+from .frozen import beginning_at
+from .growing import grown
 from .mixing import mixed
+from .once import is_solved, see_once, solve_head
 from .options import FitOptions
+from .pace import Clock, Voice
 from .state import State
 from .structure.layers import set_training
 from .values import Batch
 
 SETBACKS = 2
 SLOWER = 0.1
-SPOKEN_SECONDS = 0.25
-"""Steps are reported at most this often (each of the first 50 is): reading a loss waits for the GPU."""
 
 
 def fit(
@@ -36,7 +39,6 @@ def fit(
     loss; the loop owns device, precision, averaging and the way back from a loss that is not finite.
     """
     network, clock, voice = state.network, Clock(state, options, len(train), check.count), Voice(state)
-    channels_last = is_channels_last(network)
     resumed = state.optimizer is not None
     yield events.Started(
         step=state.step,
@@ -50,16 +52,32 @@ def fit(
         resumed = False
         stage = state.current
         schedule = catalog.find("schedules", stage.schedule)
+        curve = functools.partial(schedule.factor, warmup=stage.warmup)
+        if is_solved(state) or clock.is_too_late() or clock.stage_is_over() or out_of_patience(state):
+            continue
+        # --- frozen layers see every picture once; a head alone is solved ---
+        once = (yield from see_once(state, task, train, check, clock.half_is_up)) if stage.views else None
+        if once is not None and stage.solve and solve_head(state, task, once):
+            yield conclude(state)
+            continue
+        shown: Source = once.train if once else train
+        judged: Source = once.check if once else check
+        border = once.border if once else None
+        yield events.Stage(step=state.step, stage=stage.name)
+        options, channels_last = state.options, is_channels_last(network)
         while not (clock.stage_is_over() or out_of_patience(state)):
             # --- one epoch, perhaps from its middle ---
             set_training(network, options.head, stage.trainable, stage.frozen)
             if state.batch == 0:
                 state.good = state.capture(with_good=False)
-            for raw in state.waiting(train.epoch(state.epoch, state.batch)):
-                batch = varied(train.to(raw, options.device, channels_last), state, task)
+            for raw in state.waiting(shown.epoch(state.epoch, state.batch)):
+                with state.phase("transfer"):
+                    batch = shown.to(raw, options.device, channels_last)
                 progress = clock.stage_progress()
-                rate = set_rate(state, schedule.factor(progress, stage.warmup))
-                loss = descend(state, task, batch, options)
+                batch = varied(batch, state, task, progress)
+                rate = set_rate(state, curve, progress)
+                with beginning_at(network, border):
+                    loss = descend(state, task, batch, options)
                 state.batch += 1
                 state.step += 1
                 state.stage_step += 1
@@ -67,7 +85,7 @@ def fit(
                 state.loss_sum += loss
                 state.loss_count += 1
                 state.tick()
-                said = voice.speak(len(batch.ids), rate, clock, last=state.batch == len(train))
+                said = voice.speak(len(batch.ids), rate, clock, last=state.batch == len(shown))
                 if said is not None and not math.isfinite(said.loss):
                     break
                 yield said or events.Event(step=state.step)
@@ -81,12 +99,14 @@ def fit(
                     return
                 continue
             # --- the epoch is over: judge it ---
-            with state.judging():
-                judged = state.judged_network
-                state.evaluation = evaluate(judged, task, check, "val", options.device, options.precision)
+            with state.judging(), beginning_at(state.judged_network, border):
+                state.evaluation = evaluate(
+                    state.judged_network, task, judged, "val", options.device, options.precision
+                )
             state.memory = react(schedule, state)
             passed = state.tick()
-            state.checking += passed
+            state.spent["evaluate"] += passed
+            state.count_marks()
             clock.evaluated(passed)
             voice.since = state.seconds
             yield conclude(state)
@@ -99,7 +119,7 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     A batch that does not fit into memory is cut into twice as many pieces whose gradients are
     accumulated: the effective batch stays. A loss that is not finite moves nothing on the CPU.
     """
-    optimizer, scaler = state.optimizer, state.scaler
+    optimizer = state.optimizer
     assert optimizer is not None
     while True:
         optimizer.zero_grad(set_to_none=True)
@@ -121,26 +141,38 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     assert isinstance(total, torch.Tensor)
     if options.device == "cpu" and not math.isfinite(total.item()):
         return total
-    if options.clip:
+    with state.phase("optimizer"):
+        move(state, optimizer)
+    return total
+
+
+def move(state: State, optimizer: torch.optim.Optimizer) -> None:
+    """The step itself, along gradients that are there."""
+    clip, scaler = state.options.clip, state.scaler
+    if clip:
         if scaler:
             scaler.unscale_(optimizer)
         moved = [p for group in optimizer.param_groups for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(moved, options.clip)
+        torch.nn.utils.clip_grad_norm_(moved, clip)
     if scaler:
         scaler.step(optimizer)
         scaler.update()
     else:
         optimizer.step()
-    return total
 
 
-def varied(batch: Batch, state: State, task: Task) -> Batch:
-    """The batch with rectangles erased and pictures mixed as the options say; the same when resumed."""
+def varied(batch: Batch, state: State, task: Task, progress: float = 1.0) -> Batch:
+    """The batch at the size of this progress, with rectangles erased and pictures mixed as the options say;
+    the same when resumed."""
     o = state.options
+    if o.grow < 1:
+        with state.phase("augment"):
+            batch = grown(batch, progress, o.grow)
     if not (o.mixup or o.cutmix or o.erase):
         return batch
     where = (o.seed, state.epoch, state.batch)
-    return mixed(batch, task, mixup=o.mixup, cutmix=o.cutmix, erase=o.erase, seed=where)
+    with state.phase("augment"):
+        return mixed(batch, task, mixup=o.mixup, cutmix=o.cutmix, erase=o.erase, seed=where)
 
 
 def react(schedule: ModuleType, state: State) -> dict[str, float]:
@@ -156,19 +188,22 @@ def react(schedule: ModuleType, state: State) -> dict[str, float]:
 def backward(state: State, task: Task, piece: Batch, whole: int) -> torch.Tensor:
     """Add a piece's gradients to those of its batch of `whole` pictures; its share of the loss."""
     options, scaler = state.options, state.scaler
-    with autocast(options.device, options.precision):
+    with state.phase("forward"), autocast(options.device, options.precision):
         loss = task.step(state.network, piece).loss
     if len(piece.ids) < whole:
         loss = loss * (len(piece.ids) / whole)
-    torch.autograd.backward(scaler.scale(loss) if scaler else loss)
+    with state.phase("backward"):
+        torch.autograd.backward(scaler.scale(loss) if scaler else loss)
     return loss.detach()
 
 
-def set_rate(state: State, factor: float) -> float:
-    """Set every group's rate to `factor` of its peak; returns the head's."""
+def set_rate(state: State, factor: Callable[[float], float], progress: float = 0.0) -> float:
+    """Set every group's rate to the `factor` of its peak that belongs to this progress; returns the head's.
+    A group that learns only for the first part of a stage has been through its schedule by then."""
     assert state.optimizer is not None
     for group in state.optimizer.param_groups:
-        group["lr"] = group["peak"] * factor * state.rate_scale * state.memory.get("scale", 1.0)
+        share = factor(min(1.0, progress / group.get("until", 1.0)))
+        group["lr"] = group["peak"] * share * state.rate_scale * state.memory.get("scale", 1.0)
     return float(state.optimizer.param_groups[0]["lr"])
 
 
@@ -186,7 +221,7 @@ def rewind(state: State) -> events.Event:
     """Go back to the last sound state with a tenth of the rate; after two such setbacks, stop there."""
     assert state.good is not None
     at, setbacks, scale = state.step, state.setbacks + 1, state.rate_scale * SLOWER
-    spent = {name: getattr(state, name) for name in ("seconds", "reading", "checking")}
+    spent = {name: getattr(state, name) for name in ("seconds", "spent")}
     state.restore({**state.good, "good": None, **spent})
     state.setbacks, state.rate_scale = setbacks, scale
     if setbacks > SETBACKS:
@@ -247,100 +282,3 @@ def ended(state: State, task: Task) -> events.Stopped:
     if state.options.seconds is not None:
         return events.Stopped(step=state.step, why="time", says="the planned time is used")
     return events.Stopped(step=state.step, why="finished", says="every planned epoch is done")
-
-
-class Clock:
-    """How far training is: by steps, or by time where a number of seconds was given."""
-
-    def __init__(self, state: State, options: FitOptions, steps_per_epoch: int, check_count: int) -> None:
-        self.state, self.options, self.steps = state, options, steps_per_epoch
-        self.check_count = check_count
-        self.check_seconds: float | None = None
-
-    def evaluated(self, seconds: float) -> None:
-        """Remember what one evaluation of the validation pictures costs."""
-        self.check_seconds = seconds
-
-    def _reserve(self) -> float:
-        """Seconds to keep free at the end: one check, and the pictures judged after training."""
-        s, count = self.state, max(1, self.check_count)
-        each = self.check_seconds
-        if each is None and s.stage_step < 5:  # the first steps warm up, and tell nothing
-            return 0.0
-        if each is None:  # not seen yet: a forward pass is about a third of a step through all layers
-            spent = s.seconds - s.stage_began
-            passes = 3 if s.current.trainable == "all" else 1
-            each = spent / (s.stage_step * self.options.batch) * count / passes
-        return each * (1 + self.options.after / count)
-
-    def _stage_seconds(self) -> float:
-        """Planned length of the current stage."""
-        o, s = self.options, self.state
-        assert o.seconds is not None
-        later = sum(stage.share for stage in o.stages[s.stage :])
-        left = o.seconds - s.stage_began - self._reserve()
-        return max(1e-3, left * s.current.share / later)
-
-    def stage_progress(self) -> float:
-        """Share of the current stage that is done, 0..1."""
-        s = self.state
-        if self.options.seconds is None:
-            return min(1.0, s.stage_step / (s.current.epochs * self.steps))
-        return min(1.0, (s.seconds - s.stage_began) / self._stage_seconds())
-
-    def time_is_up(self) -> bool:
-        """Whether the stage's time is over (never, where epochs count)."""
-        return self.options.seconds is not None and self.stage_progress() >= 1
-
-    def stage_is_over(self) -> bool:
-        """Whether the stage has no epoch left; an epoch still to be judged counts as left."""
-        return self.state.batch == 0 and self.state.stage_step > 0 and self.stage_progress() >= 1
-
-    def progress(self) -> float:
-        """Share of all stages that is done, 0..1."""
-        o, s = self.options, self.state
-        if o.seconds is not None:
-            return min(1.0, s.seconds / max(1e-3, o.seconds - self._reserve()))
-        return min(1.0, s.step / (sum(stage.epochs for stage in o.stages) * self.steps))
-
-    def seconds_left(self) -> float | None:
-        """Forecast of the time still to come, evaluations between the epochs included."""
-        done = self.progress()
-        return self.state.seconds * (1 - done) / done if done > 0 else None
-
-
-class Voice:
-    """Says what the steps did, now and then, as an average over them."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.since = state.seconds
-        self.images = 0
-        self.heard = (float(state.loss_sum), state.loss_count)
-
-    def speak(self, images: int, rate: float, clock: Clock, *, last: bool) -> events.Step | None:
-        """An event when it is time for one, else None. Only then is the loss read from the device."""
-        s = self.state
-        self.images += images
-        passed = s.seconds - self.since
-        if not (
-            last or s.step <= 50 or passed >= SPOKEN_SECONDS or (s.options.device == "cpu" and self._broken())
-        ):
-            return None
-        total, count = float(s.loss_sum), s.loss_count
-        before, counted = self.heard if self.heard[1] < count else (0.0, 0)
-        event = events.Step(
-            step=s.step,
-            epoch=s.epoch + 1,
-            stage=s.current.name,
-            loss=(total - before) / (count - counted),
-            lr=rate,
-            progress=clock.progress(),
-            images_per_second=self.images / passed if passed > 0 else 0.0,
-            seconds_left=clock.seconds_left(),
-        )
-        self.heard, self.since, self.images = (total, count), s.seconds, 0
-        return event
-
-    def _broken(self) -> bool:
-        return not math.isfinite(float(self.state.loss_sum))

@@ -78,8 +78,11 @@ class Model:
         Raises:
             ModelError: there is none, or it is damaged, foreign, newer, or needs a missing plug-in.
         """
+        import torch
         from safetensors import SafetensorError
         from safetensors.torch import load
+
+        from .device import likes_channels_last
 
         file = model_file(path)
         # read whole, not mapped: the file may be replaced while the model is in use
@@ -96,7 +99,10 @@ class Model:
         task, network = _build(card, file)
         far = _far(card, tensors, file)
         _fill(network, tensors, card, file)
-        return cls(network.to(device).eval(), task, card.preprocessing, card, far)
+        last = likes_channels_last(str(card.architecture["name"]))
+        layout = torch.channels_last if last else torch.preserve_format
+        network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        return cls(network.eval(), task, card.preprocessing, card, far)
 
     def predict(self, images: Picture | Iterable[Picture], batch: int = 32) -> list[Prediction]:
         """What the model says of pictures (paths or Pillow pictures), in their order.

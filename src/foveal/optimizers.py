@@ -1,4 +1,4 @@
-"""What moves the weights: SGD and AdamW from torch, and timm's optimizers by their names."""
+"""What moves the weights: SGD and AdamW from torch, Muon, and timm's optimizers by their names."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 import torch
 
 from .errors import OptionError, UnknownNameError
+from .muon import Muon
 
 SOURCE = (
-    "SGD with Nesterov momentum: Sutskever et al. 2013; AdamW: Loshchilov & Hutter 2019; "
+    "SGD with Nesterov momentum: Sutskever et al. 2013; AdamW: Loshchilov & Hutter 2019; Muon: Jordan 2024; "
     "the others: each with its paper in timm.optim's documentation"
 )
-OWN = ("sgd", "adamw")
+OWN = ("sgd", "adamw", "muon")
 # Rates that each family's own publications use are far apart, so the rule needs to know the family.
 LIKE_SGD = ("momentum", "nesterov", "lars", "larc", "nlars", "nlarc")
 # Second derivatives, kernels of other packages, or a state that plain numbers cannot hold.
@@ -49,18 +50,25 @@ def is_like_sgd(name: str) -> bool:
     return "sgd" in name or name.startswith(LIKE_SGD)
 
 
+def usual_rates(name: str) -> tuple[float, float]:
+    """The lowest and the highest rate that it is usually given."""
+    return (1e-4, 1.0) if is_like_sgd(name) or name == "muon" else (1e-6, 0.01)
+
+
 def build(
     name: str, groups: list[dict[str, Any]], *, lr: float, momentum: float, weight_decay: float, device: str
 ) -> torch.optim.Optimizer:
     """The optimizer over parameter groups, which carry rates and decays of their own.
 
-    `momentum` is SGD's, and the first beta of Adam's family.
+    `momentum` is SGD's and Muon's, and the first beta of Adam's family.
     """
     fused = device.partition(":")[0] in ("cpu", "cuda", "mps")
     if name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0, fused=fused)
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=(momentum, BETAS[1]), fused=fused)
+    if name == "muon":
+        return Muon(groups, lr=lr, momentum=momentum)
     from timm.optim import create_optimizer_v2, get_optimizer_info  # type: ignore[attr-defined]
 
     more: dict[str, Any] = {}

@@ -75,14 +75,14 @@ class TrainOptions(ReadOptions):
     minutes: Annotated[float, Field(gt=0)] | None = None
     """Time for the whole command; the schedule is planned to fit. Not together with --epochs."""
     recipe: str | None = None
-    """A published set of choices: default, linear-probe, fine-tune, scratch-small, scratch-large,
+    """A published set of choices: default, linear-probe, fine-tune, scratch-small, scratch-large, sprint,
     resnet-classic, strikes-back-a3. What you give yourself comes before it."""
     optimizer: str | None = None
-    """sgd (with Nesterov momentum), adamw, or one of timm's by name (lamb, lion, nadamw, ...)."""
+    """sgd (with Nesterov momentum), adamw, muon, or one of timm's by name (lamb, lion, nadamw, ...)."""
     lr: Annotated[float, Field(gt=0), Tune(1e-5, 1.0, log=True)] | None = None
     """Peak learning rate of the head; earlier layers get less when fine-tuning."""
     momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.7, 0.995, log=True)] | None = None
-    """SGD's momentum; AdamW's first beta."""
+    """SGD's and Muon's momentum; AdamW's first beta."""
     weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1e-1, log=True)] | None = None
     """Weight decay; never on norms and biases."""
     layer_decay: Annotated[float, Field(gt=0, le=1), Tune(0.5, 1.0)] | None = None
@@ -104,7 +104,7 @@ class TrainOptions(ReadOptions):
     balance: Literal["none", "weights", "sampling"] | None = None
     """Rare classes: as they are, weighted in the loss, or drawn as often as common ones."""
     augment: str | None = None
-    """How training pictures are varied: none, light, trivialaugment, randaugment, augmix."""
+    """How training pictures are varied: none, light, trivialaugment, randaugment, augmix, sprint."""
     magnitude: Annotated[int, Field(ge=0, le=30), Tune(0, 15)] | None = None
     """RandAugment's strength, of 30."""
     flip: bool | None = None
@@ -117,9 +117,16 @@ class TrainOptions(ReadOptions):
     """A rectangle of another picture is pasted in, its share of the area from Beta(this, this); 0: not."""
     train_size: Annotated[int, Field(ge=8, le=2048)] | None = None
     """Side of training pictures in pixels where it differs from --size (smaller is faster)."""
+    grow: Annotated[float, Field(ge=0.25, le=1)] | None = None
+    """Training pictures begin at this share of their side and grow to the whole of it (1: whole from the start)."""
     freeze: Literal["never", "first", "always"] | Annotated[int, Field(ge=1)] | None = None
     """Backbone frozen never, in a head-only stage first, or always (linear probe); a number freezes
     that many of its first stages throughout."""
+    frozen_views: Annotated[int, Field(ge=0, le=16)] | None = None
+    """While layers are frozen: views of each picture that go through them, once for all epochs (the picture
+    as it is, and augmented ones); 0: new ones in every epoch."""
+    solve: bool | None = None
+    """Fit a head over frozen layers at once (L-BFGS) instead of step by step."""
     ema: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Judge and keep a moving average of the weights with this decay a step; 0: the weights themselves."""
     clip: Annotated[float, Field(ge=0)] | None = None
@@ -128,8 +135,12 @@ class TrainOptions(ReadOptions):
     """Pieces a batch is cut into, to save memory; their gradients are summed, so the effective batch stays."""
     folds: Annotated[int, Field(ge=2, le=50)] | None = None
     """Train that many times, each time judged on another part of all pictures: mean and spread."""
+    views: Literal[1, 2, 6] | None = None
+    """How often the best model looks at each picture: as it is; and mirrored; and shifted. The average counts."""
     patience: Positive | None = None
     """Epochs without a better headline before stopping early."""
+    cache: Literal["off", "memory", "disk"] | None = None
+    """Where decoded pictures are kept: nowhere, in memory, or in one file under --data-home."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of everything random in training."""
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -140,6 +151,15 @@ class TrainOptions(ReadOptions):
     """cpu, cuda, cuda:1, mps."""
     precision: Literal["fp32", "bf16", "fp16"] | None = None
     """Arithmetic of the forward pass."""
+    layout: Literal["channels_last", "contiguous"] | None = None
+    """How pictures and kernels lie in memory."""
+    threads: Positive | None = None
+    """Threads that compute on the CPU."""
+    compile: bool | None = None
+    """Compile the network (torch.compile): minutes at first, faster steps on most GPUs, slower on CPUs."""
+    probe: bool = True
+    """Try settings that were left open (precision, layout, threads, compile) for a few steps, where training is
+    long enough, and take the fastest that computes the same; else the rules decide."""
     workers: Annotated[int, Field(ge=0, le=64)] | None = None
     """Processes that read pictures beside the training one."""
     save_seconds: Annotated[float, Field(gt=0)] = 60.0
@@ -168,6 +188,10 @@ class Stage:
     """How many of the backbone's first stages stay frozen, where all else is trained."""
     share: Share = 1.0
     """Share of the time, where minutes are planned rather than epochs."""
+    views: Annotated[int, Field(ge=0)] = 0
+    """Views of each picture that frozen layers see, once for the whole stage; 0: anew in every epoch."""
+    solve: bool = False
+    """The head is fitted to these at once (`solver`) instead of step by step."""
 
 
 @dataclass(frozen=True, config=_FROZEN)
@@ -197,6 +221,11 @@ class FitOptions:
     mixup: float = 0.0
     cutmix: float = 0.0
     erase: float = 0.0
+    grow: float = 1.0
+    threads: int | None = None
+    """Threads that compute on the CPU; None: as many as torch takes."""
+    compiled: bool = False
+    """Whether the network's code is compiled."""
     seconds: float | None = None
     """Time for all stages, or None: the stages' epochs count."""
     deterministic: bool = False

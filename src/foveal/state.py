@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,10 +22,10 @@ from .options import FitOptions, Stage
 from .structure.layers import parameter_groups, set_trainable
 from .values import Batch, Evaluation, Score
 
-FORMAT = 2
+FORMAT = 3
 _PLAIN = (
     "stage", "stage_step", "stage_began", "epoch", "batch", "step", "seconds", "loss_count",
-    "since_best", "best_loss", "rate_scale", "setbacks", "pieces", "reading", "checking",
+    "since_best", "best_loss", "rate_scale", "setbacks", "pieces",
 )  # fmt: skip
 
 
@@ -47,10 +48,8 @@ class State:
     batch: int = 0
     step: int = 0
     seconds: float = 0.0
-    reading: float = 0.0
-    """Of these, waiting for pictures."""
-    checking: float = 0.0
-    """Of these, judging the validation pictures."""
+    spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Of these, by phase (`bottleneck.PHASES`)."""
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     loss_count: int = 0
     judged: Score | None = None
@@ -69,6 +68,8 @@ class State:
     evaluation: Evaluation | None = None
     evaluating: bool = False
     _lap: float = 0.0
+    _marks: list[tuple[str, Any, Any]] = field(default_factory=list)
+    """Phases on a GPU as pairs of its own events, read when an epoch is over: asking sooner would wait for it."""
 
     def __post_init__(self) -> None:
         self.pieces = self.options.pieces
@@ -125,14 +126,40 @@ class State:
         self.seconds += passed
         return passed
 
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """The time inside counts as spent on `name`; on a GPU its own time, which nothing waits for."""
+        if not self.options.device.startswith("cuda"):
+            began = time.perf_counter()
+            yield
+            self.spent[name] += time.perf_counter() - began
+            return
+        begins, ends = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        begins.record()
+        yield
+        ends.record()
+        self._marks.append((name, begins, ends))
+
+    def count_marks(self) -> None:
+        """Add what the GPU's events say; call it where the GPU has been waited for anyway."""
+        for name, begins, ends in self._marks:
+            ends.synchronize()
+            self.spent[name] += begins.elapsed_time(ends) / 1000
+        self._marks.clear()
+
     def waiting(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The batches, the time it takes to get each added to `reading`."""
+        """The batches; the time it takes to get each counts as decoding and augmenting, in the shares in
+        which whoever made the batch had both to do."""
         while True:
             began = time.perf_counter()
             batch = next(batches, None)
-            self.reading += time.perf_counter() - began
+            passed = time.perf_counter() - began
             if batch is None:
                 return
+            decoding, augmenting = batch.seconds
+            share = decoding / (decoding + augmenting) if decoding else 0.0
+            self.spent["decode"] += passed * share
+            self.spent["augment"] += passed * (1 - share)
             yield batch
 
     def enter(self, stage: int) -> None:
@@ -166,6 +193,7 @@ class State:
             "scaler": _copied(self.scaler.state_dict()) if self.scaler else None,
             "average": _copied(self.average.state_dict()) if self.average is not None else None,
             "memory": dict(self.memory),
+            "spent": dict(self.spent),
             "random": random_state(self.options.device),
             "loss_sum": self.loss_sum.cpu().clone(),
             "best": _plain(self.best),
@@ -196,6 +224,7 @@ class State:
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
         self.memory = dict(saved["memory"])
+        self.spent = defaultdict(float, saved["spent"])
         if self.scaler and saved["scaler"]:
             self.scaler.load_state_dict(saved["scaler"])
         self.loss_sum = saved["loss_sum"].to(self.options.device, copy=True)

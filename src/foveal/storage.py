@@ -10,9 +10,10 @@ import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from .errors import DiskError, RunError, writing
 
@@ -38,22 +39,29 @@ def write_whole(path: str | os.PathLike[str], *parts: bytes | memoryview, keep: 
             "The path of a file, existing or new.",
             "Give the file a name inside the folder, or choose another path.",
         )
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(_TEMPORARY.format(f"{os.getpid()}-{secrets.token_hex(4)}"))
-        try:
-            with temporary.open("xb") as file:
-                for part in parts:
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-            if keep is not None and path.exists():
-                _replace(path, keep)
-            _replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+    with writing(path), temporary(path, keep) as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def temporary(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
+    """A new file beside `path` to write to, which takes its place when all is written and is gone otherwise;
+    the one that was there goes to `keep` where that is given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(_TEMPORARY.format(f"{os.getpid()}-{secrets.token_hex(4)}"))
+    try:
+        with beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            _replace(path, keep)
+        _replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
 
 
 def sweep(folder: Path) -> None:

@@ -32,7 +32,9 @@ class Trained:
     why: str = "finished"
     says: str = ""
     spent: Mapping[str, float] = field(default_factory=dict)
-    """Seconds a phase: `prepare`, `train`, `read` (of it, waiting for pictures), `judge`, `save`."""
+    """Seconds a phase, by the names of `bottleneck.PHASES`."""
+    bottleneck: str = ""
+    """Where most of the time went, and what would save it."""
     trust: Mapping[str, Any] = field(default_factory=dict)
     """How far probabilities can be believed: temperature, calibration error before and after, ..."""
 
@@ -53,6 +55,7 @@ class Trained:
             "why": self.why,
             "says": self.says,
             "spent": dict(self.spent),
+            "bottleneck": self.bottleneck,
             "trust": dict(self.trust),
         }
 

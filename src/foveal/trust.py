@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .contracts import Task
 from .data.batches import Batches
+from .device import autocast
 from .evaluation import sweep
 from .far import Far, first, fit_far, watched
 from .values import Batch, Evaluation, Step
@@ -36,15 +37,15 @@ class Gathered:
     ids: list[str]
 
 
-def gather(network: nn.Module, batches: Batches, device: str, head: str) -> Gathered:
-    """One pass over a split in evaluation mode and fp32; modes and hooks are as before afterwards."""
+def gather(network: nn.Module, batches: Batches, device: str, head: str, precision: str = "fp32") -> Gathered:
+    """One pass over a split in evaluation mode; modes and hooks are as before afterwards."""
     outputs: list[Tensor] = []
     features: list[Tensor | None] = []
     truths: list[Any] = []
     ids: list[str] = []
 
     def forward(batch: Batch) -> tuple[Tensor, Tensor | None]:
-        with torch.inference_mode(), watched(network, head) as seen:
+        with torch.inference_mode(), watched(network, head) as seen, autocast(device, precision):
             made: Tensor = network(batch.images)
         return made, first(seen, len(batch.ids))
 
@@ -69,10 +70,17 @@ class Settled:
 
 
 def settle(
-    network: nn.Module, task: Task, seen: Batches, validation: Batches, head: str, device: str
+    network: nn.Module,
+    task: Task,
+    seen: Batches,
+    validation: Batches,
+    head: str,
+    device: str,
+    precision: str = "fp32",
 ) -> Settled:
     """What is settled once the best network is loaded: one pass over the validation pictures, one over at
-    most 1,000 of the training pictures `seen` (both as evaluation views them).
+    most 1,000 of the training pictures `seen` (both as evaluation views them). The latter is in `precision`:
+    where their centre lies, and how they are spread, is told as well by rounded features.
 
     The validation pictures chose the best epoch too. One number is fitted to them here, and one threshold,
     so that what this makes them look better is small; what is true is measured on the test pictures.
@@ -87,7 +95,7 @@ def settle(
         numbers["temperature"] = float(calibrated.temperature)
     far = None
     if val.features is not None:
-        known = gather(network, _drawn(seen), device, head)
+        known = gather(network, _drawn(seen), device, head, precision)
         if known.features is not None:
             classes = known.truths if _are_classes(known.truths) else None
             far = fit_far(known.features, classes, val.features, head)

@@ -128,6 +128,8 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     crop: float = 1.0
+    views: int = 1
+    """How often each picture is looked at when it counts (`structure.views`)."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
@@ -143,10 +145,12 @@ class Batch:
     images: Tensor
     truths: Any
     ids: list[str]
+    seconds: tuple[float, float] = (0.0, 0.0)
+    """What it took to decode the pictures and to augment them."""
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with `move` done to every tensor in it, however the truths are nested."""
-        return Batch(_moved(self.images, move), _moved(self.truths, move), self.ids)
+        return Batch(_moved(self.images, move), _moved(self.truths, move), self.ids, self.seconds)
 
     def pin_memory(self) -> Batch:
         """Called by torch's loader, so that copies to a GPU overlap with computing."""

@@ -15,7 +15,7 @@ from foveal.tasks import classify
 from foveal.values import Preprocessing
 
 # one of each family in the fast suite; the family file says which names there are
-FAST = ("resnet9", "efficientnet_lite0", "resnet18", "timm/resnet10t")
+FAST = ("resnet9", "sprintnet", "efficientnet_lite0", "resnet18", "timm/resnet10t")
 ALL = [n for n in catalog.names("architectures") if not n.endswith("/")]
 SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ALL if n not in FAST]
 SMALLEST = {"alexnet": 64, "vgg": 32, "squeezenet": 32, "densenet": 32}
@@ -57,8 +57,9 @@ def test_contract(name: str, tmp_path: Path) -> None:
         assert torch.equal(tensor, again[key])
 
 
-def test_the_smallest_pictures_suit_resnet9() -> None:
-    network = catalog.find("architectures", "resnet9").build("resnet9", outputs=2, channels=1, size=8).eval()
+@pytest.mark.parametrize("name", ["resnet9", "sprintnet"])
+def test_the_smallest_pictures_suit_small_networks(name: str) -> None:
+    network = catalog.find("architectures", name).build(name, outputs=2, channels=1, size=8).eval()
     assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 2)
 
 

@@ -14,6 +14,9 @@ import torch
 import small
 from foveal import catalog
 from foveal.data.batches import Batches
+from foveal.data.cache import keep
+from foveal.data.together import Together
+from foveal.data.views import evaluation_view
 from foveal.values import Dataset
 
 
@@ -115,3 +118,23 @@ def test_rare_pictures_are_drawn_as_often_as_common_ones(tmp_path: Path) -> None
     assert 0.44 < share < 0.56
     assert made.order(3) == made.order(3)
     assert len(made) == 6
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_pictures_that_lie_on_the_device_make_the_same_batches(tmp_path: Path, start: int) -> None:
+    """Varied together as one tensor, or gathered one by one: the same, in the same order."""
+    data = small.drawings(tmp_path)
+    items, task = data.part("train"), small.task()
+    view = evaluation_view(small.PRE)
+    kept = keep(data.root, items, task, view, 1, where="memory", described="")
+    alone = small.batches(data, "train", together=Together(2, "alternating", 5))
+    whole = dataclasses.replace(alone, kept=kept, view=None)
+    assert whole._whole is not None
+    assert alone._whole is None
+    for epoch in (0, 1):
+        pairs = list(zip(whole.epoch(epoch, start), alone.epoch(epoch, start), strict=True))
+        assert len(pairs) == len(alone) - start
+        for one, other in pairs:
+            assert torch.equal(one.images, other.images)
+            assert torch.equal(one.truths, other.truths)
+            assert one.ids == other.ids

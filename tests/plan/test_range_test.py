@@ -56,7 +56,8 @@ def by_hand(
     while len(losses) < len(rates):
         for raw in batches.epoch(epoch):
             if len(losses) < len(rates):
-                set_rate(state, rates[len(losses)] / options.stages[0].lr)
+                share = rates[len(losses)] / options.stages[0].lr
+                set_rate(state, lambda done, share=share: share)  # type: ignore[misc]
                 losses.append(float(descend(state, small.task(), batches.to(raw, "cpu", False), options)))
         epoch += 1
     return losses

@@ -6,14 +6,15 @@ import dataclasses
 
 import pytest
 
-from foveal import plan
+from foveal import catalog, plan
 from foveal.errors import OptionError, UnknownNameError
 from foveal.options import TrainOptions, make
 from foveal.plan.recipes import RECIPES
 from foveal.values import Dataset, Facts, Item
 
 NAMES = (
-    "default", "fine-tune", "linear-probe", "resnet-classic", "scratch-large", "scratch-small", "strikes-back-a3",
+    "default", "fine-tune", "linear-probe", "resnet-classic", "scratch-large", "scratch-small", "sprint",
+    "strikes-back-a3",
 )  # fmt: skip
 
 
@@ -61,6 +62,25 @@ def test_a_rate_goes_with_its_batch() -> None:
     a3 = planned(3000, recipe="strikes-back-a3", batch=512)
     assert a3.fit.stages[0].lr == pytest.approx(8e-3 / 2), "the square root, for an adaptive optimizer"
     assert next(c.reason for c in a3.choices if c.option == "lr").startswith("0.008 for 2048")
+
+
+def test_the_sprint_is_the_record_s() -> None:
+    """airbench94_muon, for gradients that are means: 0.67 and 0.053 a picture, decay 2e-6 a picture."""
+    made = plan.make(pictures(45_000, side=32), make(TrainOptions, {"recipe": "sprint"}))
+    stage = made.fit.stages[0]
+    assert (made.start.network, made.preprocessing.size, made.fit.batch, stage.epochs) == (
+        "sprintnet",
+        32,
+        2000,
+        8,
+    )
+    assert (made.fit.optimizer, stage.lr, made.fit.momentum) == ("muon", 0.24, 0.6)
+    assert stage.lr * made.fit.weight_decay == pytest.approx(2e-6 * 2000)
+    assert made.task.label_smoothing == 0.2  # type: ignore[attr-defined]
+    schedule = catalog.find("schedules", stage.schedule)
+    steps = 200
+    got = [schedule.factor(n / steps, stage.warmup) for n in range(steps)]
+    assert got == pytest.approx([1 - n / steps for n in range(steps)])
 
 
 def test_a_large_batch_is_cut_on_a_processor() -> None:

@@ -19,9 +19,10 @@ from torch import nn
 import small
 from foveal import events, plan
 from foveal.fit import fit
+from foveal.memory import machine_megabytes
 from foveal.options import Stage, TrainOptions, make
 from foveal.plan import Plan, rehearsal
-from foveal.plan.footprint import machine_megabytes, megabytes, saved_for_backward
+from foveal.plan.footprint import megabytes, saved_for_backward
 from foveal.plan.measure import Measured, measure
 from foveal.plan.rehearsal import Rehearsal, rehearse
 from foveal.plan.trial import placed_network, planned_batches
@@ -65,7 +66,7 @@ def test_the_rates_are_those_that_the_loop_sets(data: Dataset, schedule: str) ->
     made = staged(planned(data), HEAD, dataclasses.replace(ALL, schedule=schedule))
     said = rehearse(data, made, quiet)
     train, check = planned_batches(data, made, "train", augment=True), planned_batches(data, made, "val")
-    run = fit(State(placed_network(made), made.fit), made.task, train, check, made.fit)
+    run = fit(State(placed_network(data, made), made.fit), made.task, train, check, made.fit)
     set_by_loop = [(event.step, event.lr) for event in run if isinstance(event, events.Step)]
     assert list(zip(said.schedule["steps"], said.schedule["rates"], strict=True)) == set_by_loop
     assert [(s["name"], s["epochs"], s["steps"]) for s in said.stages] == [("head", 1, 6), ("all", 2, 12)]
@@ -107,7 +108,7 @@ def test_the_document(data: Dataset) -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_groups_are_the_optimizers_own(data: Dataset, optimizer: str) -> None:
     made = staged(planned(data, optimizer=optimizer), HEAD, ALL)
-    said, network = rehearse(data, made, quiet), placed_network(made)
+    said, network = rehearse(data, made, quiet), placed_network(data, made)
     total = sum(p.numel() for p in network.parameters())
     assert said.parameters == {"total": total, "trainable": total}
     for stage in (HEAD, ALL):
@@ -133,7 +134,7 @@ def test_groups_are_the_optimizers_own(data: Dataset, optimizer: str) -> None:
 def test_memory_of_weights_gradients_and_optimizer_is_exact(data: Dataset) -> None:
     made = planned(data, optimizer="adamw")
     said = rehearse(data, made, quiet).memory
-    network = placed_network(made)
+    network = placed_network(data, made)
     floats = sum(p.numel() for p in network.parameters()) * 4 / 1e6
     buffers = sum(b.numel() * b.element_size() for b in network.buffers()) / 1e6
     assert said["weights"] == pytest.approx(floats + buffers)
@@ -173,7 +174,7 @@ def test_the_machines_memory() -> None:
 def test_measured_costs_follow_the_work(data: Dataset) -> None:
     """The head alone is cheaper than all layers, and a frozen backbone keeps fewer activations."""
     made = staged(planned(data, batch=24), HEAD, ALL)
-    network = placed_network(made)
+    network = placed_network(data, made)
     train, check = planned_batches(data, made, "train", augment=True), planned_batches(data, made, "val")
     for _ in range(5):  # other work on the machine may hit the one or the other
         found = measure(network, made.task, train, check, made.fit)
@@ -181,20 +182,20 @@ def test_measured_costs_follow_the_work(data: Dataset) -> None:
             break
     assert 0 < found.steps[0] < found.steps[1]
     assert min(found.reading, found.check_reading, found.checking, found.judging, found.saving) > 0
-    alone = measure(placed_network(made), made.task, train, check, staged(made, HEAD).fit)
+    alone = measure(placed_network(data, made), made.task, train, check, staged(made, HEAD).fit)
     assert alone.memory["activations"] < 0.5 * found.memory["activations"]
     assert alone.memory["gradients"] < 0.1 * found.memory["gradients"]
 
 
 def told(**more: Any) -> Measured:
     """Round figures: reading a batch 0.1 s, steps 0.2 and 0.6 s, a picture's check 0.01 + 0.03 s, saving 0.5 s."""
-    made = Measured(0.1, (0.2, 0.6), 0.01, 0.03, 0.05, 0.5, (), {}, {})
+    made = Measured(0.1, 0.02, (0.2, 0.6), 0.01, 0.03, 0.05, 0.5, (), {}, {})
     return dataclasses.replace(made, **more)
 
 
 def reckoned(monkeypatch: pytest.MonkeyPatch, data: Dataset, made: Plan, measured: Measured) -> Rehearsal:
     monkeypatch.setattr(rehearsal, "measure", lambda *_: measured)
-    monkeypatch.setattr(rehearsal, "placed_network", lambda _: nn.Identity())
+    monkeypatch.setattr(rehearsal, "placed_network", lambda *_: nn.Identity())
     return rehearse(data, made, quiet)
 
 

@@ -237,7 +237,14 @@ def test_what_trust_and_time_and_the_range_test_say(copy: Callable[[], Run]) -> 
     run = copy()
     file = run.folder / "result.json"
     result = json.loads(file.read_text(encoding="utf-8"))
-    result["spent"] = {"prepare": 2.0, "train": 30.0, "read": 6.0, "judge": 3.0, "save": 1.0}
+    result["spent"] = {
+        "prepare": 2.0,
+        "decode": 6.0,
+        "forward": 10.0,
+        "backward": 20.0,
+        "judge": 3.0,
+        "save": 1.0,
+    }
     result["seconds"] = 60.0
     refused = {"share": 0.052, "low": 0.037, "high": 0.072, "count": 648, "split": "test"}
     result["trust"] = {
@@ -253,7 +260,7 @@ def test_what_trust_and_time_and_the_range_test_say(copy: Callable[[], Run]) -> 
     made = Page(write(run).read_text(encoding="utf-8"))
     for words in (
         "a temperature of 1.50", "makes probabilities softer", "10.0 points 2.0 points", "refuses 5.2% wrongly",
-        "waiting for pictures", "24 s", "Where it falls fastest.",
+        "decoding", "20 s", "Where it falls fastest.",
     ):  # fmt: skip
         assert words in made.text, words
     assert "range" in made.ids

@@ -104,6 +104,7 @@ def a_model() -> Model:
     shape = {"outputs": 3, "channels": 3, "size": 16}
     torch.manual_seed(0)
     network = catalog.find("architectures", "resnet9").build("resnet9", **shape)
+    network.to(memory_format=torch.channels_last)  # as a saved one comes back
     card = Card(task=task.card(), architecture={"name": "resnet9", **shape}, preprocessing=pre)
     return Model(network, task, pre, card)
 

@@ -7,6 +7,7 @@ from torchvision.transforms import v2
 from ..contracts import View
 from ..data.views import INTERPOLATION, evaluation_view
 from ..values import Facts, Preprocessing
+from ._crop import CropAndFlip, RandomCrop
 from ._operations import Shift
 
 SOURCE = (
@@ -23,14 +24,12 @@ def build(
     """From scratch on tiny pictures: shifts by up to an eighth. Else crops of 8 to 100 % of the area from
     scratch, of 35 to 100 % when fine-tuning."""
     size, interpolation = preprocessing.size, INTERPOLATION[preprocessing.interpolation]
+    if not (scratch and size <= TINY):
+        return CropAndFlip(RandomCrop(size, (0.08 if scratch else 0.35, 1.0), interpolation), flip)
     steps: list[object] = []
-    if scratch and size <= TINY:
-        if (facts.min_side, facts.max_side) != (size, size):
-            steps.append(evaluation_view(replace(preprocessing, crop=1.0)))
-        steps.append(Shift(size, max(1, size // 8)))
-    else:
-        smallest = 0.08 if scratch else 0.35
-        steps.append(v2.RandomResizedCrop(size, scale=(smallest, 1.0), interpolation=interpolation))
+    if (facts.min_side, facts.max_side) != (size, size):
+        steps.append(evaluation_view(replace(preprocessing, crop=1.0)))
+    steps.append(Shift(size, max(1, size // 8)))
     if flip:
         steps.append(v2.RandomHorizontalFlip())
     view: View = v2.Compose(steps)

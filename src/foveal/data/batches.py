@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import signal
+import time
 import weakref
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from multiprocessing import resource_tracker
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..contracts import Task, View
 from ..device import seeded
 from ..errors import FovealError
 from ..values import Batch, Item, Preprocessing
+from .cache import Kept, as_image, lies_on_picture
 from .decoding import open_image
+from .together import Together
 from .views import normalise, to_uint8
+
+
+def drawn_order(
+    count: int, size: int, batches: int, shuffle: bool, draw: Sequence[float], seed: tuple[int, int]
+) -> list[list[int]]:
+    """Positions below `count` in batches of `size`: as they are, shuffled, or drawn by chances with replacement."""
+    places = np.arange(count)
+    if draw:
+        places = np.random.default_rng(seed).choice(count, count, p=np.asarray(draw) / sum(draw))
+    elif shuffle:
+        places = np.random.default_rng(seed).permutation(count)
+    return [places[n * size : (n + 1) * size].tolist() for n in range(batches)]
 
 
 @dataclass(frozen=True)
@@ -36,15 +56,25 @@ class Batches:
     root: str
     items: Sequence[Item]
     task: Task
-    view: View
+    view: View | None
+    """None: what is kept is viewed already."""
+    varied: bool = field(default=True, kw_only=True)
+    """Whether the view may draw: such views are made one after the other, others by several threads."""
     preprocessing: Preprocessing
     size: int
+    """Pictures a batch."""
     seed: int = 0
     shuffle: bool = False
     draw: tuple[float, ...] = ()
     """Chance of each picture to be drawn, with replacement, where an epoch is not each of them once."""
     workers: int = 0
     pin: bool = False
+    kept: Kept | None = None
+    """The pictures, where they were decoded before."""
+    together: Together | None = None
+    """What varies whole batches, after `view`."""
+    device: str = "cpu"
+    """Where pictures that are varied together lie."""
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.items), self.size)
@@ -61,17 +91,12 @@ class Batches:
         When shuffled, the pictures beyond the last full batch sit this epoch out, others each
         time: a last batch of one would upset batch normalisation.
         """
-        count = len(self.items)
-        places = np.arange(count)
-        if self.draw:
-            chances = np.asarray(self.draw) / sum(self.draw)
-            places = np.random.default_rng((self.seed, epoch)).choice(count, count, p=chances)
-        elif self.shuffle:
-            places = np.random.default_rng((self.seed, epoch)).permutation(count)
-        return [places[n * self.size : (n + 1) * self.size].tolist() for n in range(len(self))]
+        return drawn_order(len(self.items), self.size, len(self), self.shuffle, self.draw, (self.seed, epoch))
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from batch `start` on."""
+        if self._whole is not None:
+            return self._resident(number, start)
         if not self.workers:
             made = _Made(self)
             return (_checked(made[number, n]) for n in range(start, len(self)))
@@ -83,6 +108,35 @@ class Batches:
         if not begun:  # after torch's own, hence before it at the exit: that one waits five seconds a worker
             atexit.register(_dismiss, weakref.ref(loader))
         return map(_checked, batches)
+
+    @cached_property
+    def _whole(self) -> tuple[Tensor, Any] | None:
+        """All pictures as one tensor on the device, and their truths, where they are kept in memory, have one
+        size, and are varied together: no picture is touched alone then."""
+        if self.together is None or self.kept is None or self.kept.arrays is None:
+            return None
+        pairs = [self.kept[item] for item in self.items]
+        if len({array.shape for array, _ in pairs}) > 1:
+            return None
+        images = torch.from_numpy(np.stack([array for array, _ in pairs])).permute(0, 3, 1, 2)
+        truths = self.task.collate([truth for _, truth in pairs])
+        if not isinstance(truths, Tensor):
+            return None
+        return images.to(self.device), truths.to(self.device)
+
+    def _resident(self, number: int, start: int) -> Iterator[Batch]:
+        """The same batches, made of the whole on its device; nothing waits for a GPU."""
+        assert self._whole is not None
+        assert self.together is not None
+        images, truths = self._whole
+        order = self.order(number)
+        for place in range(start, len(self)):
+            began = time.perf_counter()
+            at = torch.tensor(order[place])
+            there = (at.pin_memory() if images.is_cuda else at).to(images.device, non_blocking=True)
+            seen = self.together(images[there], there, number, place)
+            ids = [self.items[n].id for n in order[place]]
+            yield Batch(seen, truths[there], ids, (0.0, time.perf_counter() - began))
 
     @cached_property
     def _workers(self) -> tuple[_Places, DataLoader[Batch | FovealError]]:
@@ -106,9 +160,8 @@ class Batches:
         """The batch on the device, normalised, in the memory layout the network wants."""
         batch = batch.moved(lambda tensor: tensor.to(device, non_blocking=self.pin))
         images = normalise(batch.images, self.preprocessing)
-        if channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        return replace(batch, images=images)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        return replace(batch, images=images.contiguous(memory_format=layout))
 
 
 @dataclass
@@ -143,17 +196,61 @@ class _Made(Dataset["Batch | FovealError"]):
             PictureError: a picture cannot be read any more.
         """
         b = self.batches
-        items = [b.items[n] for n in self.order(number)[place]]
-        images, truths = [], []
+        places = self.order(number)[place]
+        items = [b.items[n] for n in places]
+        began = time.perf_counter()
+        pictures = self.read(items)
+        read = time.perf_counter()
         # one seed a batch, not a picture: seeding costs as much as a small picture's crop
         seed = int(np.random.SeedSequence((b.seed, number, place)).generate_state(1, np.uint64)[0] >> 1)
-        with seeded(seed):
-            for item in items:
-                image = open_image(b.root, item, b.preprocessing.channels)
-                seen, truth = b.view(image, b.task.truth(item, image, b.root))
-                images.append(to_uint8(seen))
-                truths.append(truth)
-        return Batch(torch.stack(images), b.task.collate(truths), [item.id for item in items])
+        viewed = pictures
+        if b.view is not None and b.varied:
+            with seeded(seed):
+                viewed = [b.view(image, truth) for image, truth in pictures]
+        images = stacked([image for image, _ in viewed])
+        if b.together is not None:
+            images = b.together(images, torch.tensor(places), number, place)
+        truths = b.task.collate([truth for _, truth in viewed])
+        seconds = (read - began, time.perf_counter() - read)
+        return Batch(images, truths, [item.id for item in items], seconds)
+
+    def read(self, items: list[Item]) -> list[tuple[Any, Any]]:
+        """Pictures and truths, by several threads where they come from files of their own (in a worker process
+        by one, as its sisters keep the other cores busy); viewed already, where the view draws nothing."""
+        b = self.batches
+        several = not b.workers and items[0].frame is None and len(items) > 1
+        return list((_readers().map if several else map)(self.one, items))
+
+    def one(self, item: Item) -> tuple[Any, Any]:
+        b = self.batches
+        fast = getattr(b.view, "tensors", False)
+        if b.kept is not None:
+            array, truth = b.kept[item]
+            if b.view is None or fast:
+                return torch.from_numpy(array).permute(2, 0, 1), truth
+            image = as_image(array)
+        else:
+            image = open_image(b.root, item, b.preprocessing.channels)
+            truth = b.task.truth(item, image, b.root)
+            if fast and not lies_on_picture(truth):
+                return to_uint8(image), truth
+        return (image, truth) if b.varied or b.view is None else b.view(image, truth)
+
+
+@functools.cache
+def _readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="foveal-decode")
+
+
+def stacked(images: Sequence[Image.Image | Tensor]) -> Tensor:
+    """Pictures of one size as uint8 `BCHW`, their bytes channels last, as decoders and kernels like them."""
+    first = images[0]
+    height, width = first.shape[-2:] if isinstance(first, Tensor) else (first.height, first.width)
+    channels = len(first) if isinstance(first, Tensor) else len(first.getbands())
+    made = torch.empty((len(images), height, width, channels), dtype=torch.uint8).permute(0, 3, 1, 2)
+    for place, image in zip(made, images, strict=True):
+        place.copy_(image if isinstance(image, Tensor) else to_uint8(image))
+    return made
 
 
 def _checked(made: Batch | FovealError) -> Batch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import re
 import stat
@@ -72,10 +73,12 @@ class Look:
     notes: tuple[str, ...] = ()
 
 
-def open_image(root: str | Path, item: Item, channels: int = 3) -> Image.Image:
-    """An item's picture, fully decoded and upright: mode L for 1 channel, RGB for 3, RGBA for 4.
+def open_image(root: str | Path, item: Item, channels: int = 3, shorter: int | None = None) -> Image.Image:
+    """An item's picture, decoded and upright: mode L for 1 channel, RGB for 3, RGBA for 4.
 
     Transparent pictures are laid over white where there is no alpha to keep; deep ones are scaled to 8 bit.
+    Where a `shorter` side in pixels suffices, a JPEG is scaled by 1/2, 1/4 or 1/8 while it is decoded (in the
+    DCT domain), several times as fast; the side that comes back is at least that long if the file's is.
 
     Raises:
         PictureError: it cannot be read; `kind` is missing, empty, not-an-image, truncated, too-large
@@ -85,7 +88,7 @@ def open_image(root: str | Path, item: Item, channels: int = 3) -> Image.Image:
     path = os.path.join(root, item.path)
     if item.frame is not None:
         return colours.with_channels(containers.frame(path, item.frame), channels)
-    return _open(path, item.id, channels)
+    return _open(path, item.id, channels, shorter)
 
 
 def open_path(path: str | Path, channels: int = 3) -> Image.Image:
@@ -121,9 +124,9 @@ def look(root: str | Path, item: Item) -> Look:
     return Look(digest, image.width, image.height, grey, size, tuple(sorted(notes)))
 
 
-def _open(path: str, name: str, channels: int) -> Image.Image:
+def _open(path: str, name: str, channels: int, shorter: int | None = None) -> Image.Image:
     with _file(path, name) as (file, _):
-        image, _ = _decoded(file, path, name)
+        image, _ = _decoded(file, path, name, shorter)
         with _silent(), _refusing(name):
             return colours.with_channels(image, channels)
 
@@ -149,7 +152,9 @@ def _file(path: str, name: str) -> Iterator[tuple[BinaryIO, int]]:
         raise _error("unreadable", name, f"the file cannot be opened ({said or error})") from error
 
 
-def _decoded(file: BinaryIO, path: str, name: str) -> tuple[Image.Image, set[str]]:
+def _decoded(
+    file: BinaryIO, path: str, name: str, shorter: int | None = None
+) -> tuple[Image.Image, set[str]]:
     """The picture in its own mode, upright and whole, and what is odd about it."""
     with _silent():
         with _refusing(name):
@@ -161,6 +166,9 @@ def _decoded(file: BinaryIO, path: str, name: str) -> tuple[Image.Image, set[str
             raise _error("unreadable", name, "it has no pixels")
         notes = _notes(image, path)
         with _refusing(name):
+            if shorter is not None and image.format == "JPEG":
+                share = shorter / min(image.size)
+                image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
             image.load()
             colours.note_depth(image, notes)
         turn = _TURN.get(_orientation(image))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +12,14 @@ import torch
 from .. import catalog, device, optimizers
 from ..contracts import Task
 from ..errors import OptionError
-from ..options import FitOptions, TrainOptions, flag, tuning_ranges
+from ..options import FitOptions, TrainOptions, flag
 from ..trust import SEEN
 from ..values import Choice, Dataset, Preprocessing
-from . import recipe
+from . import machine, recipe
 from .choices import Choices
 from .start import DEFAULT, Start, choose
 
 __all__ = ["Plan", "Start", "choose", "make"]
-
-# Mostly grouped convolutions, which channels-last halves (timm's tables, RTX 3090, AMP training)
-CHANNELS_FIRST = ("regnet", "timm/regnet", "timm/nfnet", "timm/repvgg")
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     """
     facts, count = dataset.facts, len(dataset.part("train"))
     assert facts is not None, "the data set was examined"
-    for kind, name in (("schedules", options.schedule), ("augmentations", options.augment)):
-        if name is not None:
-            catalog.find(kind, name)
-    if options.optimizer is not None:
-        optimizers.check(options.optimizer)
+    _check_names(options)
     choices = Choices(options)
     where = choices.pick("device", *device.choose(options.device))
     task = _task(choices, dataset)
@@ -69,11 +61,12 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     stages = recipe.stages(choices, begin, count, float(moves.pop("lr")))
     ema = recipe.averaging(choices)
     recipe.variation(choices, facts, task)
+    views = choices.pick("views", 1, "each picture as it is; more views cost as many times the time")
+    pre = dataclasses.replace(pre, views=views)
     for option in ("dropout", "drop_path"):
         choices.wanted(option)
     patience = recipe.patience(choices, stages)
-    precision = _precision(choices, where)
-    _workers(choices, where)
+    machine.choose(choices, dataset, pre, stages, begin.network, where)
     filled = choices.filled()
     fit = FitOptions(
         stages=stages,
@@ -83,14 +76,17 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         mixup=filled.mixup or 0.0,
         cutmix=filled.cutmix or 0.0,
         erase=filled.erase or 0.0,
+        grow=filled.grow or 1.0,
         patience=patience,
         seed=filled.seed,
         device=where,
-        precision=precision,  # type: ignore[arg-type]
+        precision=filled.precision or "fp32",
         head=catalog.find("architectures", begin.network).head(begin.network),
         batch=batch,
         after=len(dataset.part("test") or dataset.part("val")) + len(dataset.part("val")) + min(SEEN, count),
         deterministic=filled.deterministic,
+        threads=filled.threads,
+        compiled=bool(filled.compile),
     )
     architecture = {
         "name": begin.network,
@@ -98,9 +94,17 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         "channels": pre.channels,
         "size": pre.size,
     }
-    last = not begin.network.startswith(CHANNELS_FIRST)
+    last = filled.layout == "channels_last"
     said = tuple(_warnings(options, filled))
     return Plan(filled, tuple(choices.made), fit, task, begin, pre, architecture, last, said)
+
+
+def _check_names(options: TrainOptions) -> None:
+    for kind, name in (("schedules", options.schedule), ("augmentations", options.augment)):
+        if name is not None:
+            catalog.find(kind, name)
+    if options.optimizer is not None:
+        optimizers.check(options.optimizer)
 
 
 def _task(choices: Choices, dataset: Dataset) -> Task:
@@ -185,48 +189,15 @@ def _check_batch(batch: int, count: int) -> None:
         )
 
 
-def _precision(choices: Choices, where: str) -> str:
-    fast = device.fast_bf16(where)
-    precision: str = choices.pick(
-        "precision",
-        "bf16" if fast else "fp32",
-        "the hardware multiplies bfloat16 about twice as fast; weights stay fp32" if fast
-        else "this hardware has no fast half precision",
-    )  # fmt: skip
-    if precision == "fp16" and not where.startswith("cuda"):
-        raise OptionError(
-            f"--precision fp16 was given for {where}.",
-            "fp16 on CUDA GPUs; fp32 or bf16 everywhere.",
-            "Give --precision bf16 or fp32, or leave it out.",
-        )
-    return precision
-
-
-def _workers(choices: Choices, where: str) -> None:
-    cores = os.cpu_count() or 1
-    choices.pick(
-        "workers",
-        0 if where == "cpu" else max(1, min(8, cores - 1)),
-        "training keeps every core busy already" if where == "cpu" else "read beside the GPU",
-    )
-
-
 def _warnings(given: TrainOptions, filled: TrainOptions) -> list[str]:
     """Sentences about values that are allowed but seldom work."""
     said = []
-    sgd = optimizers.is_like_sgd(filled.optimizer or "sgd")
-    limit = 1.0 if sgd else 0.01
+    low, limit = optimizers.usual_rates(filled.optimizer or "sgd")
     if given.lr is not None and given.lr > limit:
-        usual = tuning_ranges(TrainOptions)["lr"]
         said.append(
-            f"--lr {given.lr:g} is far above what {filled.optimizer} bears (usually {usual.low:g} to {limit:g}): "
+            f"--lr {given.lr:g} is far above what {filled.optimizer} bears (usually {low:g} to {limit:g}): "
             "expect the loss to explode. If it does, training goes back and divides the rate by ten, twice"
         )
-    if given.lr is not None and given.lr < usual_low(filled):
+    if given.lr is not None and given.lr < low:
         said.append(f"--lr {given.lr:g} is so small that hardly anything will be learned")
     return said
-
-
-def usual_low(filled: TrainOptions) -> float:
-    """The smallest rate that the optimizer is usually given."""
-    return 1e-4 if optimizers.is_like_sgd(filled.optimizer or "sgd") else 1e-6

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from .. import catalog
 from ..contracts import Task
 from ..data.batches import Batches
+from ..data.cache import Kept
+from ..data.together import Together
 from ..options import FitOptions, TrainOptions
 from ..values import Dataset, Item, Preprocessing
 from .view import training_view
@@ -25,10 +28,14 @@ def batches(
     *,
     scratch: bool,
     augment: bool = False,
+    kept: Kept | None = None,
 ) -> Batches:
-    """The pictures of `part`; with `augment` shuffled and varied as the options say, for training."""
-    items, view = dataset.part(part), task.view(preprocessing)
-    if augment and dataset.facts is not None:
+    """The pictures of `part`; with `augment` shuffled and varied as the options say, for training. `kept`: what
+    `plan.keeping` keeps of the part."""
+    items = dataset.part(part)
+    view = None if kept is not None and part != "train" else task.view(preprocessing)
+    whole = whole_batches(dataset, preprocessing, options, fit.seed) if augment else None
+    if augment and dataset.facts is not None and whole is None:
         view = training_view(preprocessing, dataset.facts, options, scratch=scratch)
     return Batches(
         dataset.root,
@@ -39,10 +46,26 @@ def batches(
         fit.batch if augment else max(fit.batch, JUDGED_TOGETHER),
         seed=fit.seed,
         shuffle=augment,
+        varied=augment,
         draw=chances(items) if augment and options.balance == "sampling" else (),
         workers=options.workers or 0,
         pin=fit.device.startswith("cuda"),
+        kept=kept,
+        together=whole,
+        device=fit.device,
     )
+
+
+def whole_batches(
+    dataset: Dataset, preprocessing: Preprocessing, options: TrainOptions, seed: int
+) -> Together | None:
+    """The augmentation for whole batches, where its family has one and every picture has the size already."""
+    family, facts = catalog.find("augmentations", options.augment or "none"), dataset.facts
+    same = facts is not None and facts.min_side == facts.max_side == preprocessing.size
+    if not same or options.train_size not in (None, preprocessing.size) or not hasattr(family, "together"):
+        return None
+    made: Together = family.together(preprocessing, flip=bool(options.flip), seed=seed)
+    return made
 
 
 def chances(items: Sequence[Item]) -> tuple[float, ...]:

@@ -38,6 +38,11 @@ class Choices:
         self.made.append(Choice(option, value, reason))
         return value
 
+    def value(self, option: str) -> Any:
+        """The user's value or the recipe's, without recording it; None where neither says anything."""
+        given = getattr(self.given, option)
+        return self.recipe.values.get(option) if given is None else given
+
     def wanted(self, option: str) -> Any:
         """The user's value or the recipe's, recorded; None where neither says anything."""
         if getattr(self.given, option) is None and option not in self.recipe.values:

@@ -20,11 +20,12 @@ from ..data.batches import Batches
 from ..device import autocast
 from ..evaluation import evaluate, is_channels_last
 from ..fit import descend, set_rate, varied
+from ..memory import machine_megabytes
 from ..options import FitOptions
 from ..state import State
 from ..structure.layers import set_training, stages
 from ..values import Batch
-from .footprint import machine_megabytes, megabytes, saved_for_backward
+from .footprint import megabytes, saved_for_backward
 
 WARM, FEWEST, MOST = 2, 3, 20
 """Steps made before the clock starts, and at least and at most by the clock."""
@@ -40,13 +41,14 @@ SLOW = 0.01
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds: `reading` a batch by one process; computing a step, a stage each in `steps`; `check_reading`
-    and `checking` a validation picture, `judging` one after training; `saving` model and state once.
+    """Seconds: `reading` a batch by one process, and of it `decoding`; computing a step, a stage each in
+    `steps`; `check_reading` and `checking` a validation picture, `judging` one after training; `saving` model and state once.
 
     `groups` has a row for each part of the network in each stage; `memory` is in MB.
     """
 
     reading: float
+    decoding: float
     steps: tuple[float, ...]
     check_reading: float
     checking: float
@@ -69,6 +71,7 @@ def measure(
     state = State(network, options)
     total = len(options.stages) + 3
     raws, reading = _read(train)
+    decoding = min(reading, statistics.median(raw.seconds[0] for raw in raws))
     progress(1, total)
     steps: list[float] = []
     groups: list[dict[str, Any]] = []
@@ -91,7 +94,7 @@ def measure(
     saving = _saving(state)
     progress(total, total)
     return Measured(
-        reading, tuple(steps), check_reading, checking, judging, saving, tuple(groups),
+        reading, decoding, tuple(steps), check_reading, checking, judging, saving, tuple(groups),
         dict(zip(("total", "trainable"), counts, strict=True)), memory,
     )  # fmt: skip
 
@@ -113,7 +116,7 @@ def _step_seconds(state: State, task: Task, batches: Batches, raws: list[Batch])
     """Median seconds of a step, all but reading."""
     options, seconds = state.options, list[float]()
     channels_last = is_channels_last(state.network)
-    set_rate(state, SLOW)
+    set_rate(state, lambda done: SLOW)
     for count, raw in enumerate(itertools.cycle(raws)):
         _finish_queued(options.device)
         began = time.perf_counter()
@@ -170,7 +173,7 @@ def _groups(state: State) -> list[dict[str, Any]]:
     of = {id(p): group for group in state.optimizer.param_groups for p in group["params"]}
     rows = []
     for part in stages(state.network, state.options.head):
-        mine = [of[id(p)] for _, p in part if id(p) in of]
+        mine = [of[id(p)] for _, p in part if id(p) in of and "until" not in of[id(p)]]
         rows.append(
             {
                 "stage": state.current.name,

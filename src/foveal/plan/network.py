@@ -11,6 +11,7 @@ from torch import nn
 
 from .. import catalog, device, events
 from ..errors import OptionError
+from ..growing import side_at
 from ..options import TrainOptions, flag
 from ..structure.layers import is_in, stages
 from ..structure.regularise import set_drop_path, set_dropout
@@ -81,14 +82,15 @@ def _try_out(network: nn.Module, planned: Plan) -> None:
         OptionError: the network cannot take this size or batch.
     """
     a, batch = planned.architecture, min(planned.fit.batch, 2)
+    size = side_at(0.0, planned.fit.grow, planned.options.train_size or a["size"])
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            copy.deepcopy(network).train()(torch.zeros(batch, a["channels"], a["size"], a["size"]))
+            copy.deepcopy(network).train()(torch.zeros(batch, a["channels"], size, size))
     except (RuntimeError, ValueError) as error:
         if device.is_out_of_memory(error):
             raise
         raise OptionError(
-            f"{a['name']} cannot train on pictures of {a['size']} px in batches of {planned.fit.batch}: {error}",
+            f"{a['name']} cannot train on pictures of {size} px in batches of {planned.fit.batch}: {error}",
             "Pictures large enough for every pooling of the network (most want 32 px, some 64 and more), "
             "and at least two in a batch where it normalises over the batch.",
             "Give a larger --size or --batch, or another --network.",

@@ -108,7 +108,8 @@ def range_test(
         planned = options.stages[0].lr
         for step, batch in zip(range(count), _endless(state, batches), strict=False):
             rate = low * growth**step
-            set_rate(state, rate / planned)
+            share = rate / planned
+            set_rate(state, lambda done, share=share: share)  # type: ignore[misc]
             loss = float(descend(state, task, varied(batch, state, task), state.options))
             state.batch += 1
             state.step += 1
@@ -215,7 +216,7 @@ def find_rate(dataset: Dataset, planned: Plan, screen: Callable[[Any], None]) ->
     """
     with untouched(planned.fit.device):
         return range_test(
-            placed_network(planned),
+            placed_network(dataset, planned),
             planned.task,
             planned_batches(dataset, planned, "train", augment=True),
             planned.fit,

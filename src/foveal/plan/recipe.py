@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from .. import optimizers
+from .. import muon, optimizers
 from ..contracts import Task
-from ..options import Stage
+from ..errors import OptionError
+from ..options import Stage, flag
 from ..values import Facts, Preprocessing
 from .choices import Choices
 from .start import Start
@@ -27,7 +28,7 @@ def preprocessing(choices: Choices, start: Start, facts: Facts) -> Preprocessing
     own = start.preprocessing
     if own is None:
         # others than the small network halve the picture five times before they look at the whole
-        least, most = (8, 64) if start.network == "resnet9" else (64, 224)
+        least, most = (8, 64) if start.network in ("resnet9", "sprintnet") else (64, 224)
         size = choices.pick("size", max(least, min(side, most)), f"the pictures' shorter side is {side} px")
         channels = choices.pick("channels", *_colours(facts))
         # batch normalisation makes the exact values immaterial; these bring pictures near mean 0, std 1
@@ -95,31 +96,21 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, Any]:
         else "SGD with Nesterov momentum: the recipe of this family's papers",
     )
     sgd = optimizers.is_like_sgd(optimizer)
-    if sgd:
-        rate, why = (
-            0.1 * batch / 128,
-            "0.1 per 128 pictures (He et al. 2016), linear in the batch (Goyal et al. 2017)",
-        )
-        if not scratch:
-            rate, why = 0.01, "the common rate for fine-tuning with SGD (Li et al. 2020)"
-    else:
-        rate, why = (1e-3 * math.sqrt(batch / 64), "1e-3 per 64 pictures, with the square root of the batch")
-        if not scratch:
-            rate, why = 2e-3, "fastai's base rate for fine-tuning; halved once the backbone joins the head"
-        if "lion" in optimizer:
-            rate, why = rate / 10, "a tenth of AdamW's (Chen et al. 2023, section 5)"
+    rate, why = _rate(optimizer, start, batch)
     lr = choices.adjusted("lr", float(f"{rate:.3g}"), why, _scaled(choices, batch, sgd))
-    momentum = choices.pick(
-        "momentum",
+    momentum, source = (
         0.9,
         "the usual since Sutskever et al. 2013" if sgd else "Adam's first beta (Kingma & Ba 2015)",
     )
+    decay, why = 0.05, "decoupled, as in Loshchilov & Hutter 2019 and ConvNeXt's recipe"
     if sgd:
         decay, why = (
             (5e-4, "the usual for small networks from scratch") if scratch else (1e-4, "He et al. 2016")
         )
-    else:
-        decay, why = 0.05, "decoupled, as in Loshchilov & Hutter 2019 and ConvNeXt's recipe"
+    if optimizer == "muon":
+        momentum, decay, source = muon.MOMENTUM, float(f"{muon.DECAY / muon.LR:.3g}"), muon.SOURCE
+        why = muon.SOURCE
+    momentum = choices.pick("momentum", momentum, source)
     weight_decay = choices.pick("weight_decay", decay, why + "; none on norms and biases")
     clip = choices.pick(
         "clip", 0.0, "a loss that is not finite is met by going back; needed for no network here"
@@ -127,6 +118,26 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, Any]:
     return {
         "optimizer": optimizer, "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "clip": clip,
     }  # fmt: skip
+
+
+def _rate(optimizer: str, start: Start, batch: int) -> tuple[float, str]:
+    """The peak rate for this batch, and its source."""
+    scratch = start.state is None
+    if optimizer == "muon":
+        return muon.LR * math.sqrt(batch / muon.BATCH), f"{muon.SOURCE}; with the square root of the batch"
+    if optimizers.is_like_sgd(optimizer):
+        if scratch:
+            return (
+                0.1 * batch / 128,
+                "0.1 per 128 pictures (He et al. 2016), linear in the batch (Goyal et al. 2017)",
+            )
+        return 0.01, "the common rate for fine-tuning with SGD (Li et al. 2020)"
+    rate, why = 1e-3 * math.sqrt(batch / 64), "1e-3 per 64 pictures, with the square root of the batch"
+    if not scratch:
+        rate, why = 2e-3, "fastai's base rate for fine-tuning; halved once the backbone joins the head"
+    if "lion" in optimizer:
+        return rate / 10, "a tenth of AdamW's (Chen et al. 2023, section 5)"
+    return rate, why
 
 
 def _scaled(choices: Choices, batch: int, sgd: bool) -> tuple[float, str] | None:
@@ -172,13 +183,60 @@ def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage
     frozen = 0 if isinstance(freeze, str) else int(freeze)
     if freeze == "never":
         return (Stage("train", "all", total, lr, schedule, warmup, decay),)
+    views, solve = once(choices, freeze, total)
     if freeze == "always" or total == 1:
-        return (Stage("head", "head", total, lr, schedule, warmup),)
-    alone = min(max(1, total // 5), max(1, total - 1))
+        return (Stage("head", "head", 1 if solve else total, lr, schedule, warmup, views=views, solve=solve),)
+    alone = 1 if solve else min(max(1, total // 5), max(1, total - 1))
+    rest = Stage(
+        "all", "all", max(1, total - alone), lr / 2, schedule, warmup, decay, frozen, share=0.85,
+        views=views if frozen else 0,
+    )  # fmt: skip
     return (
-        Stage("head", "head", alone, lr, schedule, warmup, share=0.15),
-        Stage("all", "all", max(1, total - alone), lr / 2, schedule, warmup, decay, frozen, share=0.85),
+        Stage("head", "head", alone, lr, schedule, warmup, share=0.15, views=1 if solve else 0, solve=solve),
+        rest,
     )
+
+
+STEPPED = ("optimizer", "lr", "schedule", "momentum", "weight_decay", "epochs")
+
+
+def once(choices: Choices, freeze: str | int, total: int) -> tuple[int, bool]:
+    """Views that frozen layers see once, and whether the head is solved for them rather than trained in steps."""
+    given = choices.given
+    blended = [name for name in ("mixup", "cutmix", "erase") if choices.value(name)]
+    stepped = [name for name in STEPPED if getattr(given, name) is not None]
+    if blended:
+        views, why = 0, f"{flag(blended[0])} changes the pictures in every step, before the frozen layers"
+    elif freeze == "first":
+        views, why = (
+            1,
+            "the head is fitted to the pictures' features, computed once; all layers are trained after it",
+        )
+    else:
+        views = min(VIEWS, total)
+        why = "frozen layers make the same of the same view: they compute it once, not in every epoch"
+    views = choices.pick("frozen_views", views, why)
+    if not views:
+        solve, why = False, "the features change from epoch to epoch"
+    elif freeze == "always" and stepped:
+        solve, why = False, f"{flag(stepped[0])} was given, so it is trained in steps"
+    else:
+        solve, why = (
+            True,
+            "on fixed features a head is a convex problem, solved in seconds (Kornblith et al. 2019)",
+        )
+    solve = choices.pick("solve", solve, why)
+    if solve and not views:
+        raise OptionError(
+            "--solve was given, and the features change from epoch to epoch.",
+            "A head is solved for features that are computed once: --frozen-views 1 or more, and no blended pictures.",
+            "Leave --solve out.",
+        )
+    return views, solve
+
+
+VIEWS = 4
+"""Views that layers frozen throughout see: the picture as it is, and three augmented ones."""
 
 
 def variation(choices: Choices, facts: Facts, task: Task) -> None:
@@ -200,6 +258,9 @@ def variation(choices: Choices, facts: Facts, task: Task) -> None:
     choices.adjusted("mixup", 0.0, long, never)
     choices.adjusted("cutmix", 0.0, long, never)
     choices.wanted("train_size")
+    choices.pick(
+        "grow", 1.0, "smaller pictures save time where many epochs are planned, and cost a little accuracy"
+    )
 
 
 def averaging(choices: Choices) -> float:

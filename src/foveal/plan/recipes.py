@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import muon
 from ..errors import UnknownNameError
 
 
@@ -21,10 +22,10 @@ RECIPES: Mapping[str, Recipe] = {
     "default": Recipe("every choice by the data and the network, each with its own source"),
     "linear-probe": Recipe(
         "Kornblith et al. 2019, Do Better ImageNet Models Transfer Better?, section 3 (logistic regression "
-        "on fixed features; here by AdamW instead of L-BFGS)",
+        "on fixed features by L-BFGS, its L2 chosen by validation)",
         {
-            "freeze": "always", "augment": "none", "flip": False, "label_smoothing": 0.0,
-            "optimizer": "adamw", "lr": 1e-2, "schedule": "cosine", "epochs": 10,
+            "freeze": "always", "frozen_views": 1, "solve": True, "augment": "none", "flip": False,
+            "label_smoothing": 0.0,
         },
     ),
     "fine-tune": Recipe(
@@ -49,6 +50,15 @@ RECIPES: Mapping[str, Recipe] = {
             "momentum": 0.9, "lr": 0.5, "batch": 1024, "weight_decay": 2e-5, "schedule": "cosine",
             "warmup": 5 / 600, "epochs": 600, "augment": "trivialaugment", "flip": True, "erase": 0.1,
             "label_smoothing": 0.1, "mixup": 0.2, "cutmix": 1.0, "ema": 0.99997,
+        },
+    ),
+    "sprint": Recipe(
+        "Jordan 2024, airbench94_muon, 94 % on CIFAR-10 in 2.59 s on an A100",
+        {
+            "pretrained": False, "network": "sprintnet", "size": 32, "optimizer": "muon", "lr": muon.LR,
+            "momentum": muon.MOMENTUM, "batch": muon.BATCH, "weight_decay": muon.DECAY / muon.LR,
+            "schedule": "polynomial", "warmup": 0.0, "epochs": 8, "augment": "sprint", "flip": True,
+            "label_smoothing": 0.2, "erase": 0.0, "ema": 0.0, "mixup": 0.0, "cutmix": 0.0, "views": 6,
         },
     ),
     "resnet-classic": Recipe(

@@ -106,7 +106,7 @@ def rehearse(
     """
     start = time.time()
     with untouched(planned.fit.device):
-        network = placed_network(planned)
+        network = placed_network(dataset, planned)
         built = time.time()
         measured = measure(
             network,
@@ -150,14 +150,22 @@ def _spans(
     workers = planned.options.workers or 0
     started = 3 * WORKER_SECONDS if workers else 0.0
     count = {part: len(dataset.part(part)) for part in ("train", "val")}
-    check = count["val"] * _both(measured.check_reading, measured.checking, workers)
-    judge = planned.fit.after * _both(measured.check_reading, measured.judging, workers) + 2 * measured.saving
     per_epoch = max(1, count["train"] // planned.fit.batch)
-    each = [
-        per_epoch * _both(measured.reading, step, workers) + check + measured.saving
-        for step in measured.steps
-    ]
+    judge = planned.fit.after * _both(measured.check_reading, measured.judging, workers) + 2 * measured.saving
+    reading, check_reading = measured.reading, measured.check_reading
+    if planned.options.cache != "off":  # decoded once, before the first step
+        started += per_epoch * measured.decoding + count["val"] * check_reading
+        reading, check_reading = reading - measured.decoding, 0.0
+    check = count["val"] * _both(check_reading, measured.checking, workers)
     stages = planned.fit.stages
+    each = [
+        measured.saving if stage.solve
+        else per_epoch * _both(reading, step, workers) + check + measured.saving
+        for stage, step in zip(stages, measured.steps, strict=True)
+    ]  # fmt: skip
+    seeing = _both(reading / planned.fit.batch, measured.checking, workers)
+    once = [stage.views and stage.views * count["train"] * seeing + check for stage in stages]
+    started += sum(once)
     epochs = [float(stage.epochs) for stage in stages]
     minutes = planned.options.minutes
     if minutes is not None:
@@ -173,14 +181,14 @@ def _spans(
             "name": stage.name,
             "trainable": stage.trainable,
             "epochs": round(length, 2) if minutes is not None else stage.epochs,
-            "steps": round(length * per_epoch),
-            "steps_per_epoch": per_epoch,
+            "steps": 1 if stage.solve else round(length * per_epoch),
+            "steps_per_epoch": 1 if stage.solve else per_epoch,
             "schedule": stage.schedule,
             "warmup": stage.warmup,
             "lr": stage.lr,
-            "seconds": length * one,
+            "seconds": before + length * one,
         }
-        for stage, length, one in zip(stages, epochs, each, strict=True)
+        for stage, length, one, before in zip(stages, epochs, each, once, strict=True)
     )
     train = started + sum(length * one for length, one in zip(epochs, each, strict=True))
     seconds = {"prepare": prepared, "train": train, "judge": judge}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ..device import free_memory, random_state, set_random_state
 from ..values import Dataset
 from . import Plan
 from .batches import batches
+from .initialise import initialise
 from .network import seeded_network
 
 
@@ -35,16 +37,25 @@ def untouched(device: str) -> Iterator[None]:
         free_memory(device)
 
 
-def placed_network(planned: Plan) -> nn.Module:
+def placed_network(dataset: Dataset, planned: Plan) -> nn.Module:
     """The plan's network as the run begins with it, on its device and in its layout.
 
     Raises:
         OptionError, ModelError, OfflineError: as a run with this plan would.
     """
-    network = seeded_network(planned, lambda message: None)
+    network = begun_network(dataset, planned, lambda message: None)
     layout = torch.channels_last if planned.channels_last else torch.preserve_format
     placed: nn.Module = network.to(planned.fit.device, memory_format=layout)  # type: ignore[call-overload]
     return placed
+
+
+def begun_network(dataset: Dataset, planned: Plan, screen: Callable[[Any], None]) -> nn.Module:
+    """The plan's network with the weights that it starts from, some of them taken from the training pictures
+    where its architecture wants that."""
+    network = seeded_network(planned, screen)
+    if planned.start.state is None:
+        initialise(network, planned.start.network, planned_batches(dataset, planned, "train"))
+    return network
 
 
 def planned_batches(dataset: Dataset, planned: Plan, part: str, augment: bool = False) -> Batches:

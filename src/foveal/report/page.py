@@ -91,7 +91,8 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
         mistakes=confusion.mistakes(g, album, level), against=calibration.against_truth(g),
         calibration=calibration.calibration(g), per_class=_table(g), judged=judged,
         far=calibration.none_of_these(g.trust), glance=glance.glance(g, album, level), sheet=glance.sheet(g, level),
-        given=given, chosen=chosen, spent=record.time_spent(g), again=record.again(g),
+        given=given, chosen=chosen, spent=record.time_spent(g),
+        bottleneck=g.result.get("bottleneck"), again=record.again(g),
         metrics=_metrics(g), css=Markup(_text("style.css")), script=Markup(_text("page.js")) if script else "",
         plotly=Markup(_plotly()) if script else "", bare=level.cell == 0,
     )  # fmt: skip

@@ -9,19 +9,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from ..bottleneck import PHASES
 from ..charts import Strip
 from ..options import TrainOptions, flag, meaning
 from ..values import span
 from .gather import Gathered
 from .words import date, number, plain
 
-PHASES = {
-    "prepare": "preparing",
-    "train": "training",
-    "read": "waiting for pictures",
-    "judge": "judging",
-    "save": "saving",
-}
 _PARTS = {"train": "training pictures", "val": "validation pictures", "test": "test pictures"}
 _LEFT_OUT = frozenset({"out", "runs_dir", "resume", "save_seconds", "data_home"})
 
@@ -145,8 +139,6 @@ def time_spent(g: Gathered) -> Strip | None:
     total = g.result.get("seconds")
     if not spent and g.epochs and isinstance(total, int | float):
         spent = {"train": min(float(total), g.epochs[-1].seconds)}
-    if "read" in spent and "train" in spent:  # a part of it
-        spent["train"] = max(0.0, spent["train"] - spent["read"])
     if isinstance(total, int | float) and spent and total - sum(spent.values()) > 0.01 * total:
         spent["rest"] = float(total) - sum(spent.values())
     if not spent:
@@ -155,6 +147,7 @@ def time_spent(g: Gathered) -> Strip | None:
     spent = dict(sorted(spent.items(), key=lambda pair: known.index(pair[0])))
     names = {
         **PHASES,
+        "train": "training",
         "rest": "the rest: reading, planning, judging, saving" if len(spent) <= 2 else "the rest",
     }
     parts = tuple((names.get(k, k.replace("_", " ")), v, span(v)) for k, v in spent.items())

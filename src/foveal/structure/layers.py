@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import nn
 
 
@@ -65,6 +67,15 @@ def stages(network: nn.Module, head: str) -> list[list[tuple[str, nn.Parameter]]
     return [*(group for group in groups.values() if group), last]
 
 
+@dataclass(frozen=True)
+class Tempo:
+    """How fast a module's own parameters learn beside the others: at `scale` times their rate, and only in
+    the first `until` of a stage's training. A network says so by an attribute `tempo` of that module."""
+
+    scale: float = 1.0
+    until: float = 1.0
+
+
 def parameter_groups(
     network: nn.Module, head: str, *, lr: float, weight_decay: float, layer_decay: float
 ) -> list[dict[str, object]]:
@@ -72,19 +83,44 @@ def parameter_groups(
 
     The head gets `lr`, each stage before it `layer_decay` times the next one's (Howard & Ruder
     2018, section 3.2). Norms and biases (one dimension or none) get no weight decay (Goyal et al.
-    2017, section 5.3).
+    2017, section 5.3), except where they have a `tempo` of their own: what learns faster has its decay
+    divided by as much, so that all lose the same share in a step (Jordan 2024, airbench94). Such groups
+    also say `until` when they learn.
     """
     groups: list[dict[str, object]] = []
-    ordered = stages(network, head)
-    for depth, stage in enumerate(reversed(ordered)):
+    tempos = _tempos(network)
+    for depth, stage in enumerate(reversed(stages(network, head))):
         peak = lr * layer_decay**depth
+        trained = [p for _, p in stage if p.requires_grad]
+        even = [p for p in trained if id(p) not in tempos]
         for decay, chosen in (
-            (weight_decay, [p for _, p in stage if p.requires_grad and p.dim() > 1]),
-            (0.0, [p for _, p in stage if p.requires_grad and p.dim() <= 1]),
+            (weight_decay, [p for p in even if p.dim() > 1]),
+            (0.0, [p for p in even if p.dim() <= 1]),
         ):
             if chosen:
                 groups.append({"params": chosen, "weight_decay": decay, "peak": peak, "lr": peak})
+        for tempo in dict.fromkeys(tempos[id(p)] for p in trained if id(p) in tempos):
+            own = [p for p in trained if tempos.get(id(p)) == tempo]
+            groups.append(
+                {
+                    "params": own,
+                    "weight_decay": weight_decay / tempo.scale,
+                    "peak": peak * tempo.scale,
+                    "lr": peak * tempo.scale,
+                    "until": tempo.until,
+                }
+            )
     return groups
+
+
+def _tempos(network: nn.Module) -> dict[int, Tempo]:
+    """The parameters (by identity) with a tempo of their own."""
+    tempos: dict[int, Tempo] = {}
+    for module in network.modules():
+        tempo = getattr(module, "tempo", None)
+        if isinstance(tempo, Tempo):
+            tempos |= {id(p): tempo for p in module.parameters(recurse=False)}
+    return tempos
 
 
 def set_trainable(network: nn.Module, head: str, trainable: str, frozen: int = 0) -> None:

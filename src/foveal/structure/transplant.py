@@ -71,7 +71,7 @@ def transplant(
             (adapted if known else fresh).append(name)
         elif given.shape == tensor.shape:
             taken[name] = given
-        elif stem and name == f"{stem[0]}.weight" and given.shape[2:] == tensor.shape[2:]:
+        elif stem and name == f"{stem[0]}.weight" and _but_channels(given) == _but_channels(tensor):
             taken[name] = adapt_channels(given.float(), tensor.shape[1]).to(tensor.dtype)
             adapted.append(name)
         else:
@@ -89,6 +89,11 @@ def transplant(
         network.load_state_dict({**own, **taken})
     whole = len(taken) - len(adapted) - sum(name in taken for name in fresh)
     return Transplant(whole, tuple(adapted), tuple(fresh))
+
+
+def _but_channels(kernels: Tensor) -> tuple[int, ...]:
+    """The shape of `OIHW` without the channels that come in."""
+    return (*kernels.shape[:1], *kernels.shape[2:])
 
 
 def _rows(given: Tensor, tensor: Tensor, old: Sequence[str], new: Sequence[str]) -> tuple[Tensor, int]:

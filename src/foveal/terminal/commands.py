@@ -36,7 +36,7 @@ Batch = Annotated[
     int | None, Parameter(group=panel("device"), help="Pictures computed together; less needs less memory.")
 ]
 Views = Annotated[
-    int,
+    int | None,
     Parameter(
         help="Look at each picture as it is (1), mirrored too (2), both also shifted twice (6): slower, surer."
     ),
@@ -98,7 +98,7 @@ def evaluate(
     split: Annotated[
         str | None, Parameter(group=panel("exclude"), help="Which part to judge: train, val or test.")
     ] = None,
-    views: Views = 1,
+    views: Views = None,
     batch: Batch = None,
     device: Device = None,
     json: Json = False,
@@ -107,8 +107,7 @@ def evaluate(
     """Judge a model on labelled pictures, with confidence intervals."""
     from ..verbs.evaluate import evaluate as verb
 
-    more = given({"split": split, "batch": batch, "device": device})
-    more |= {"views": views} | options
+    more = given({"split": split, "views": views, "batch": batch, "device": device}) | options
     return deliver(json, lambda _: verb(model, data, **more).to_json(), show.evaluation)
 
 
@@ -118,7 +117,7 @@ def predict(
     *pictures: Annotated[str, Parameter(group=ARGUMENTS, help="Pictures, and folders to look through.")],
     top: Annotated[int, Parameter(help="Labels to show for each picture.")] = 5,
     csv: Annotated[str | None, Parameter(help="Also write the table to this CSV file.")] = None,
-    views: Views = 1,
+    views: Views = None,
     batch: Batch = None,
     device: Device = None,
     json: Json = False,
@@ -126,11 +125,11 @@ def predict(
     """Say what a model sees in pictures and folders of pictures."""
     from ..verbs.predict import predict as verb
 
-    more = given({"csv": csv, "batch": batch, "device": device})
+    more = given({"csv": csv, "views": views, "batch": batch, "device": device})
     found: list[dict[str, Any]] = []
 
     def work(_: Screen) -> list[dict[str, Any]]:
-        found.extend(verb(model, list(pictures), top=top, views=views, **more).to_json())
+        found.extend(verb(model, list(pictures), top=top, **more).to_json())
         return found
 
     code = deliver(json, work, show.predictions)

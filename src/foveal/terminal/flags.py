@@ -23,10 +23,23 @@ GROUPS = {
     "Training": (
         *("recipe", "batch", "accumulate", "epochs", "minutes", "patience", "optimizer", "lr", "find_lr"),
         *("schedule", "warmup", "momentum", "weight_decay", "layer_decay", "freeze", "clip", "ema"),
+        *("frozen_views", "solve", "views", "grow"),
         *("loss", "label_smoothing", "dropout", "drop_path", "balance", "folds", "dry_run"),
     ),
     "Augmentation": ("augment", "magnitude", "flip", "erase", "mixup", "cutmix", "train_size", "sheet"),
-    "Machine": ("device", "precision", "workers", "deterministic"),
+    "Machine": (
+        *(
+            "device",
+            "precision",
+            "layout",
+            "threads",
+            "compile",
+            "probe",
+            "workers",
+            "cache",
+            "deterministic",
+        ),
+    ),
 }
 _PANELS = {title: Group(title, sort_key=10 + rank) for rank, title in enumerate([*GROUPS, "More"])}
 

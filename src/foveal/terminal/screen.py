@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..events import Epoch, Noticed, Started, Step, Stopped
+from ..events import Epoch, Noticed, Seen, Started, Step, Stopped
 from ..values import Choice, Issue, figure, span
 from .console import text
 
@@ -70,6 +70,11 @@ class Screen:
         match message:
             case Step():
                 self._step(message)
+            case Seen():
+                share = message.done / message.total
+                self._advance(
+                    "seeing", share, f"features of {message.done} of {message.total} pictures, once"
+                )
             case Epoch():
                 self._epoch(message)
             case Choice():

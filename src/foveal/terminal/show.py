@@ -122,6 +122,8 @@ def training(console: Console, doc: Doc) -> None:
         "time",
         span(doc["seconds"]) + (f" (a first usable model after {span(first)})" if first else ""),
     )
+    if doc.get("bottleneck"):
+        row(shown, "", doc["bottleneck"])
     console.print(shown)
     console.print()
     console.print(Text.assemble("Next: ", text(f"foveal predict {quoted(doc['run'])} picture.jpg", "bold")))

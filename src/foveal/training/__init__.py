@@ -10,8 +10,9 @@ from ..data.examine import examine
 from ..errors import RunError
 from ..options import TrainOptions, make
 from ..plan import Plan
-from ..plan.network import built, seeded_network
+from ..plan.network import built
 from ..plan.range_test import RangeTest
+from ..plan.trial import begun_network
 from ..run import FIND_LR, RESUME, Run
 from ..storage import previous, write_json
 from ..trained import Trained
@@ -40,7 +41,7 @@ def start(
         found: the range test that gave the rate; kept with it, too.
     """
     o = planned.options
-    network = seeded_network(planned, screen)  # first: weights that do not fit leave no folder behind
+    network = begun_network(dataset, planned, screen)  # first: weights that do not fit leave no folder behind
     run = Run.create(o.runs_dir, f"{name}-{planned.start.network.replace('/', '-')}", o.out)
     screen(("run", str(run.folder)))
     with run.lock():
@@ -84,7 +85,7 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
         state = run.folder / RESUME
         if not (state.exists() or previous(state).exists()):  # killed before the first: begin again
             planned = plan.make(dataset, make(TrainOptions, kept["train"]))
-            network = seeded_network(planned, screen)
+            network = begun_network(dataset, planned, screen)
             return Job.of(run, dataset, network, planned.task, screen, began).train(None)
         saved, notice = run.load_state()
         if notice:

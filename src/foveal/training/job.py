@@ -14,9 +14,11 @@ import torch
 from torch import nn
 
 from .. import events
+from ..bottleneck import PHASES, verdict
 from ..card import Card
 from ..contracts import Task
 from ..data.batches import Batches
+from ..data.cache import Kept
 from ..errors import DivergedError
 from ..fit import fit
 from ..interrupt import Interrupt
@@ -24,13 +26,19 @@ from ..journal import Scalars
 from ..model import Model
 from ..options import FitOptions, TrainOptions, make
 from ..plan.batches import batches
+from ..plan.keeping import kept
+from ..plan.probe import WORTH, apply, probe
 from ..run import Run
 from ..state import State
+from ..structure.views import Views
 from ..trained import Trained
 from ..trust import judge, settle
 from ..values import Dataset, Preprocessing, Score
 
 Screen = Callable[[Any], None]
+PROBED = "probe"
+"""Under this name a run keeps how fast the settings were that it tried."""
+LONG_SECONDS = 120.0
 
 
 @dataclass
@@ -55,7 +63,9 @@ class Job:
     judging: bool = False
     saved_at: float = 0.0
     prepared: float = 0.0
+    decoding: float = 0.0
     saving: float = 0.0
+    kept: dict[str, Kept | None] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -85,6 +95,17 @@ class Job:
 
     def train(self, saved: dict[str, Any] | None) -> Trained:
         """Run the loop to its end, and judge the best model."""
+        began = time.perf_counter()
+        for part in ("train", "val"):
+            self.kept[part] = kept(
+                self.dataset, part, self.task, self.preprocessing, self.options,
+                lambda done, total: self.screen(("decoding", done, total)),
+            )  # fmt: skip
+        self.decoding = time.perf_counter() - began
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.fit.threads or threads)
+        if self.fit.compiled:
+            self.network.compile()
         self.state = State(self.network, self._timed())
         if saved is not None:
             self.state.restore(saved)
@@ -104,6 +125,7 @@ class Job:
                     raise KeyboardInterrupt from None
         finally:
             self.scalars.close()
+            torch.set_num_threads(threads)
 
     def _timed(self) -> FitOptions:
         """Minutes count from the command's start: what has passed is gone."""
@@ -124,6 +146,7 @@ class Job:
             self.fit,
             scratch=self.origin is None,
             augment=augment,
+            kept=self.kept.get(part),
         )
 
     def _loop(self, interrupt: Interrupt) -> events.Stopped:
@@ -138,11 +161,43 @@ class Job:
                 self._tell(event)
             if isinstance(event, events.Epoch) and event.best:
                 self._keep_best(event)
+            if isinstance(event, events.Stage):
+                self._find_setting(train)
             if interrupt.asked:
                 raise KeyboardInterrupt
             if time.monotonic() - self.saved_at >= self.options.save_seconds:
                 self._save_state()
         raise AssertionError("the loop says how it ended")
+
+    def _find_setting(self, train: Batches) -> None:
+        """Once a run, when its first steps are due: how they are computed fastest. Kept with the run, so that a
+        resumed one goes on in the same way."""
+        if PROBED in self.run.options or self.state.current.views:
+            return
+        found = probe(
+            self.state, self.task, train, self.options, self._steps_ahead(len(train)), self.architecture
+        )
+        kept = self.run.options
+        choices = list(self.run.choices)
+        if found is not None:
+            apply(self.state, found.setting)
+            decided = {choice.option for choice in found.choices}
+            choices = [choice for choice in choices if choice.option not in decided] + list(found.choices)
+            for choice in found.choices:
+                self.screen(choice)
+            kept["fit"] = dataclasses.asdict(dataclasses.replace(self.state.options, seconds=None))
+            kept["channels_last"] = found.setting.channels_last
+            kept["train"] |= {choice.option: choice.value for choice in found.choices}
+        kept[PROBED] = None if found is None else dict(found.speeds)
+        self.run.write_options(kept, choices)
+        self.state.start_clock()
+
+    def _steps_ahead(self, each: int) -> int:
+        """Optimizer steps still to come; where minutes are planned, many if there are two or more."""
+        o, s = self.state.options, self.state
+        if o.seconds is not None:
+            return WORTH if o.seconds - s.seconds > LONG_SECONDS else 0
+        return sum(stage.epochs for stage in o.stages[s.stage :] if not stage.solve) * each - s.stage_step
 
     def _tell(self, event: events.Event) -> None:
         event = dataclasses.replace(event, attempt=self.attempt, at=time.time())
@@ -217,13 +272,14 @@ class Job:
         best = self.run.model("best", self.fit.device)
         began, self.judging = time.perf_counter(), True
         # the model as it was saved, in fp32: as `evaluate` and `predict` will compute it
+        looking = best.network
+        if self.preprocessing.views > 1:
+            looking = Views(best.network, self.preprocessing.views)
         settled = settle(
-            best.network, self.task, self.batches("train"), self.batches("val"),
-            self.fit.head, self.fit.device,
+            looking, self.task, self.batches("train"), self.batches("val"),
+            self.fit.head, self.fit.device, self.fit.precision,
         )  # fmt: skip
-        judged, far = judge(
-            best.network, settled.task, self.batches(part), part, self.fit.device, settled.far
-        )
+        judged, far = judge(looking, settled.task, self.batches(part), part, self.fit.device, settled.far)
         self.judging = False
         judging = time.perf_counter() - began
         headline = judged.headline
@@ -235,16 +291,18 @@ class Job:
         reached = headline.low if headline.higher_is_better else -headline.high
         if chance is not None and reached <= (chance if headline.higher_is_better else -chance):
             says += f"; it is no better than chance ({chance:.3g}): look at --lr and at the labels"
+        spent, seconds = self._spent(judging), round(time.time() - self.began, 3)
         done = Trained(
             run=self.run.folder,
             model=self.run.folder / "best.safetensors",
             headline=headline,
-            seconds=round(time.time() - self.began, 3),
+            seconds=seconds,
             first_model_seconds=self.first_model,
             choices=tuple(self.run.choices),
             why=end.why,
             says=says,
-            spent=self._spent(judging),
+            spent=spent,
+            bottleneck=self._bottleneck(spent, seconds),
             trust=settled.numbers | ({} if far is None else {"far": far.card()}),
         )
         done.write(self.run, judged)
@@ -252,11 +310,21 @@ class Job:
         return done
 
     def _spent(self, judging: float) -> dict[str, float]:
-        """Seconds a phase, the phases apart from each other: what is read or saved in training is not in it."""
-        state = self.state
-        train = state.seconds - state.reading - state.checking - self.saving
-        phases = {
-            "prepare": self.prepared, "train": max(0.0, train), "read": state.reading,
-            "judge": state.checking + judging, "save": self.saving,
-        }  # fmt: skip
-        return {name: round(seconds, 3) for name, seconds in phases.items()}
+        """Seconds a phase, the phases apart from each other."""
+        spent = self.state.spent
+        decoding = self.decoding + spent.get("decode", 0.0)
+        phases = {"prepare": self.prepared - self.decoding, "judge": judging, "save": self.saving}
+        phases = {**spent, **phases, "decode": decoding}
+        return {name: round(phases[name], 3) for name in PHASES if phases.get(name)}
+
+    def _bottleneck(self, spent: dict[str, float], total: float) -> str:
+        o = self.options
+        passes = max(1, self.state.epoch)
+        return verdict(
+            spent,
+            total,
+            cache=o.cache or "off",
+            passes=passes,
+            workers=o.workers or 0,
+            device=self.fit.device,
+        )

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..data import home
-from ..data.looks import stale
+from ..data import cache, home, looks
 from ..errors import RunError, writing
 from ..folders import LEAVING, discard, is_held
 from ..run import EVENTS, OPTIONS, RESULT, RESUME, Run, is_folds, runs_in
@@ -68,8 +67,9 @@ def _found(home_of_runs: Path, data_home: str | None) -> Iterator[Removed]:
     for place in sorted(places):
         for file in leftovers(place):
             yield _row(file, "left half written by a process that was killed")
-    for file, why in stale(data_home, UNUSED_SECONDS).items():
-        yield _row(file, why)
+    for stale in (looks.stale, cache.stale):
+        for file, why in stale(data_home, UNUSED_SECONDS).items():
+            yield _row(file, why)
 
 
 def _of_run(folder: Path) -> Iterator[Removed]:

@@ -30,7 +30,7 @@ def evaluate(
     split: str | None = None,
     device: str | None = None,
     batch: int = 64,
-    views: int = 1,
+    views: int | None = None,
     **options: Any,
 ) -> Evaluation:
     """Judge a model on a labelled data set.
@@ -41,7 +41,8 @@ def evaluate(
         data: a data set; when not given, the run's own, split and all.
         split: `train`, `val` or `test`; when not given, `test` where there is one, then `val`,
             or everything where the data has no splits.
-        views: how often each picture is looked at, see `foveal.structure.views.Views`.
+        views: how often each picture is looked at, see `foveal.structure.views.Views`; when not given, as
+            often as when the run was judged.
         options: see `foveal.options.ReadOptions`.
 
     Raises:
@@ -50,7 +51,8 @@ def evaluate(
     read_options = make(ReadOptions, options)
     where, _ = devices.choose(device)
     _check_batch(batch)
-    check_views(views)
+    if views is not None:
+        check_views(views)
     if split is not None and split not in PARTS:
         raise OptionError(
             f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
@@ -64,8 +66,15 @@ def evaluate(
     known, issues = _known(loaded.task, dataset, items)
     loaded.network.to(where)
     batches = Batches(
-        dataset.root, known, loaded.task, loaded.task.view(loaded.preprocessing), loaded.preprocessing, batch
+        dataset.root,
+        known,
+        loaded.task,
+        loaded.task.view(loaded.preprocessing),
+        loaded.preprocessing,
+        batch,
+        varied=False,
     )
+    views = loaded.preprocessing.views if views is None else views
     network = loaded.network if views == 1 else Views(loaded.network, views)
     judged = evaluation.evaluate(network, loaded.task, batches, part, where)
     told = (issue for issue in dataset.issues if issue.severity != "note")

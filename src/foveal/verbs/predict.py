@@ -85,7 +85,7 @@ def predict(
     batch: int | None = None,
     device: str | None = None,
     csv: str | os.PathLike[str] | None = None,
-    views: int = 1,
+    views: int | None = None,
 ) -> Predictions:
     """What the model says of pictures: for each the `top` labels, most probable first, and all that a
     model of several labels calls present; or the one number of a model of numbers.
@@ -96,7 +96,8 @@ def predict(
             order of their names.
         batch: pictures computed together.
         csv: also write the rows to this file.
-        views: how often each picture is looked at, see `foveal.structure.views.Views`.
+        views: how often each picture is looked at, see `foveal.structure.views.Views`; when not given, as
+            often as when the run was judged.
 
     A picture that cannot be read is in the list, with its reason as `error`.
 
@@ -114,6 +115,7 @@ def predict(
     _check_model(model)
     found = find_pictures([pictures] if isinstance(pictures, str | os.PathLike) else pictures)
     network = _loaded(model, device)
+    views = network.preprocessing.views if views is None else views
     if views != 1:
         network = _looking(network, views)
     more = {} if batch is None else {"batch": batch}

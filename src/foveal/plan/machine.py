@@ -1,0 +1,72 @@
+"""How this machine computes and reads: choices that change the time, not what is learned."""
+
+from __future__ import annotations
+
+import os
+
+from .. import device
+from ..errors import OptionError
+from ..options import Stage
+from ..values import Dataset, Preprocessing
+from . import keeping
+from .batches import whole_batches
+from .choices import Choices
+
+
+def choose(
+    choices: Choices,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    stages: tuple[Stage, ...],
+    network: str,
+    where: str,
+) -> None:
+    """Precision, layout, compiled code, reading processes, and whether decoded pictures are kept.
+
+    Raises:
+        OptionError: a precision that the device has not.
+    """
+    _precision(choices, where)
+    _layout(choices, network)
+    together = whole_batches(dataset, preprocessing, choices.filled(), 0) is not None
+    workers = _workers(choices, where, together)
+    keeping.choose(choices, dataset, preprocessing, stages, workers, together=together)
+
+
+def _precision(choices: Choices, where: str) -> None:
+    fast = device.fast_bf16(where)
+    precision: str = choices.pick(
+        "precision",
+        "bf16" if fast else "fp32",
+        "the hardware multiplies bfloat16 about twice as fast; weights stay fp32" if fast
+        else "this hardware has no fast half precision",
+    )  # fmt: skip
+    if precision == "fp16" and not where.startswith("cuda"):
+        raise OptionError(
+            f"--precision fp16 was given for {where}.",
+            "fp16 on CUDA GPUs; fp32 or bf16 everywhere.",
+            "Give --precision bf16 or fp32, or leave it out.",
+        )
+
+
+def _layout(choices: Choices, network: str) -> None:
+    last = device.likes_channels_last(network)
+    choices.pick(
+        "layout",
+        "channels_last" if last else "contiguous",
+        "most convolutions are faster with the channels last" if last
+        else "grouped convolutions, which channels-last slows down (timm's tables)",
+    )  # fmt: skip
+    choices.pick("compile", False, "compiling takes minutes, and on a CPU the steps get slower")
+
+
+def _workers(choices: Choices, where: str, together: bool) -> int:
+    cores = os.cpu_count() or 1
+    if where == "cpu":
+        count, why = 0, "training keeps every core busy already"
+    elif together:
+        count, why = 0, "all pictures lie on the device, and are varied there a batch at a time"
+    else:
+        count, why = max(1, min(8, cores - 1)), "read beside the GPU"
+    workers: int = choices.pick("workers", count, why)
+    return workers
