@@ -49,7 +49,7 @@ class Planned:
     def network(self) -> nn.Module:
         """A fresh network as the loop gets it: on its device, in its layout, compiled where that was chosen."""
         layout = torch.channels_last if self.plan.channels_last else torch.preserve_format
-        made = seeded_network(self.plan, lambda message: None)
+        made: nn.Module = seeded_network(self.plan, lambda message: None)
         made = made.to(self.plan.fit.device, memory_format=layout)  # type: ignore[call-overload]
         torch.set_num_threads(self.plan.fit.threads or torch.get_num_threads())
         if self.plan.fit.compiled:

@@ -191,7 +191,7 @@ def contests(table: Path, listed: Path, network: str, args: argparse.Namespace, 
         job = job_of(args, listed, weights, network, preset)
         if preset == "same":
             settings = as_decided(table, network, args).settings
-            job |= settings
+            job |= {k: v for k, v in settings.items() if k != "threads" or v}
             print(f"{network}: everybody with {settings}")
         contestants: dict[str, Callable[[], Row]] = {"foveal": partial(ours_once, table, network, args)}
         contestants |= {peer: partial(answered, peer, job, args.envs, args.timeout) for peer in peers}

@@ -255,6 +255,6 @@ def test_views_are_drawn_anew_in_each_epoch() -> None:
     views = tuple(Seen(torch.full((40, 1), float(v)), torch.zeros(40), ids) for v in range(3))
     once = Once(views, 4, shuffle=True)
     drawn = [[float(b.images[0]) for b in once.epoch(n)] for n in range(4)]
-    assert set(sum(drawn, [])) == {0.0, 1.0, 2.0}
+    assert {one for each in drawn for one in each} == {0.0, 1.0, 2.0}
     assert drawn[0] != drawn[1]
     assert [float(b.images[0]) for b in once.epoch(1, 3)] == drawn[1][3:]

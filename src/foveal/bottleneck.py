@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from .values import span
@@ -22,41 +23,53 @@ PHASES = {
 """The phases apart from each other, in their order, in words."""
 COMPUTING = ("features", "forward", "backward", "optimizer")
 LARGE = 0.25
-"""Share of the time from which a phase other than computing is worth a remedy."""
+"""Share of the time from which a phase is worth a word."""
 
 
 def verdict(
-    spent: Mapping[str, float], total: float, *, cache: str, passes: int, workers: int, device: str
+    spent: Mapping[str, float],
+    total: float,
+    *,
+    cache: str,
+    passes: int,
+    workers: int,
+    device: str,
+    augment: str = "",
 ) -> str:
     """What took most of `total` seconds, and the option that would save most of it.
 
     Args:
-        spent: seconds a phase, by the names of `PHASES`.
-        cache: where decoded pictures were kept.
+        spent: seconds a phase, by the names of `PHASES`; more than `total` together where a GPU computed while
+            pictures were read.
+        total: seconds of all attempts.
+        cache: where decoded pictures were kept; `off` only where they could be kept.
         passes: how often each training picture was read.
         workers: processes that read beside the training one.
+        augment: how pictures were varied.
     """
-    if total <= 0 or not spent:
+    seconds = {name: max(0.0, spent.get(name, 0.0)) for name in PHASES}
+    whole = max(total, sum(seconds.values()))
+    if total <= 0 or not any(seconds.values()):
         return ""
-    shares = {name: spent.get(name, 0.0) / total for name in PHASES}
+    shares = {name: part / whole for name, part in seconds.items()}
     computing = sum(shares[name] for name in COMPUTING)
-    others = {name: share for name, share in shares.items() if name not in COMPUTING}
-    most = max(others, key=others.__getitem__)
-    if others[most] < LARGE or others[most] < computing / 2:
-        return (
-            f"{computing:.0%} computing{_parts(shares)}: only a smaller --size or --network makes it shorter"
-        )
-    said = f"{others[most]:.0%} {PHASES[most]}"
-    seconds = spent[most]
-    if most == "decode" and cache == "off" and passes > 1:
-        return f"{said}: --cache memory would save about {span(seconds * (1 - 1 / passes))}"
-    if most in ("decode", "augment") and device != "cpu":
+    most = max((name for name in PHASES if name not in COMPUTING), key=shares.__getitem__)
+    said, computed = f"{shares[most]:.0%} {PHASES[most]}", f"{computing:.0%} computing{_parts(shares)}"
+    if shares[most] < LARGE or shares[most] < computing / 2:
+        if computing < LARGE:
+            return f"{computed}, {said}"
+        return f"{computed}: a smaller --size or --network would make it shorter"
+    # a GPU computes while pictures are read: that time stays
+    saved = min(seconds[most] * (1 - 1 / max(1, passes)), total - computing * whole)
+    if most == "decode" and cache == "off" and saved > 0.05 * total:
+        return f"{said}: --cache memory would save about {span(saved)}"
+    if most in ("decode", "augment") and device != "cpu" and workers < (os.cpu_count() or 1) - 1:
         return f"{said}: more --workers than {workers} would read beside the GPU"
-    if most == "augment":
+    if most == "augment" and augment not in ("light", "none"):
         return f"{said}: --augment light is the cheapest that varies pictures"
     if most == "save":
-        return f"{said}: a larger --save-seconds saves less often"
-    return f"{said}, {computing:.0%} computing"
+        return f"{said}: --runs-dir on a faster disk would make it shorter"
+    return f"{said}, {computing:.0%} computing" if shares[most] >= computing else f"{computed}, {said}"
 
 
 def _parts(shares: Mapping[str, float]) -> str:

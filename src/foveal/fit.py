@@ -99,6 +99,7 @@ def fit(
                     return
                 continue
             # --- the epoch is over: judge it ---
+            state.tick()
             with state.judging(), beginning_at(state.judged_network, border):
                 state.evaluation = evaluate(
                     state.judged_network, task, judged, "val", options.device, options.precision

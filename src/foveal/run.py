@@ -186,7 +186,7 @@ class Run:
                 "threads": torch.get_num_threads(),
                 "seed": seed,
                 "command": list(sys.argv if command is None else command),
-                **_hardware(device),
+                **hardware(device),
                 "at": time.time(),
                 **more,
                 "earlier": earlier,
@@ -357,7 +357,8 @@ def _like(home: Path, name: str) -> list[Path]:
     return [home / near for near in nearest(name, runs)]
 
 
-def _hardware(device: str) -> dict[str, Any]:
+def hardware(device: str) -> dict[str, Any]:
+    """What computes here: platform, processor, cores, torch's build, and the GPU if `device` is one."""
     import platform
 
     import torch

@@ -411,3 +411,80 @@ def test_no_permission(tmp_path: Path) -> None:
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(PictureError, match="cannot be opened"):
         open_path(tmp_path / "a.png")
+
+
+def photograph(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    """Smooth blots with fine grain, as large as a camera's."""
+    draw = np.random.default_rng(7)
+    blots = Image.fromarray(draw.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+    grain = Image.fromarray(draw.integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8))
+    return Image.blend(blots.resize((width, height)), grain.resize((width, height)), 0.15).convert(mode)
+
+
+def psnr(one: Image.Image, other: Image.Image) -> float:
+    """In decibels, both at the shorter side of the smaller one."""
+    size = min(one.size, other.size)
+    apart = [np.asarray(x.resize(size, Image.Resampling.BICUBIC), dtype=float) for x in (one, other)]
+    return float(10 * np.log10(255**2 / max(((apart[0] - apart[1]) ** 2).mean(), 1e-9)))
+
+
+def test_a_large_jpeg_is_scaled_while_it_is_decoded(tmp_path: Path) -> None:
+    """Of 12 megapixels: never shorter than what was wanted, by a power of two, and hardly to be told apart."""
+    photograph(4000, 3000).save(tmp_path / "a.jpg", quality=92)
+    item = Item("a.jpg", "a.jpg", None)
+    whole = open_image(tmp_path, item)
+    assert whole.size == (4000, 3000)
+    for shorter, size in ((300, (500, 375)), (375, (500, 375)), (381, (1000, 750)), (751, (2000, 1500))):
+        seen = open_image(tmp_path, item, 3, shorter)
+        assert (seen.size, seen.mode) == (size, "RGB")
+        assert min(seen.size) >= shorter
+        kept = (round(shorter * 4 / 3), shorter)
+        assert psnr(seen.resize(kept), whole.resize(kept)) > 36
+    for shorter in (1501, 3000, 9000):
+        assert open_image(tmp_path, item, 3, shorter).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_scaled_jpegs_of_every_kind(tmp_path: Path, mode: str, progressive: bool) -> None:
+    """Odd sides, too: the last pixels of a block that is not full are not lost."""
+    for n, (width, height) in enumerate([(801, 403), (403, 801), (797, 799)]):
+        photograph(width, height, mode).save(tmp_path / f"{n}.jpg", quality=95, progressive=progressive)
+        item = Item(f"{n}.jpg", f"{n}.jpg", None)
+        for channels in (1, 3, 4):
+            whole = open_image(tmp_path, item, channels)
+            for shorter in (100, 150, 201):
+                seen = open_image(tmp_path, item, channels, shorter)
+                assert shorter <= min(seen.size) < 2 * shorter + 2
+                assert max(seen.size) / min(seen.size) == pytest.approx(
+                    max(width, height) / min(width, height), rel=0.02
+                )
+                assert seen.mode == MODES[channels]
+                assert psnr(seen, whole) > 27
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_scaled_jpegs_are_upright(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photograph(600, 400).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    item = Item("a.jpg", "a.jpg", None)
+    seen, whole = (open_image(tmp_path, item, 3, shorter) for shorter in (100, None))
+    assert seen.size == ((150, 100) if orientation < 5 else (100, 150))
+    assert whole.size == ((600, 400) if orientation < 5 else (400, 600))
+    assert psnr(seen, whole) > 30
+
+
+def test_only_jpegs_are_scaled_and_broken_ones_refused_as_ever(tmp_path: Path) -> None:
+    image = photograph(400, 300)
+    for suffix in ("png", "webp", "bmp", "tif"):
+        image.save(tmp_path / f"a.{suffix}")
+        assert open_image(tmp_path, Item("", f"a.{suffix}", None), 3, 40).size == (400, 300)
+    image.save(tmp_path / "tiny.jpg")
+    data = (tmp_path / "tiny.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    with pytest.raises(PictureError) as caught:
+        open_image(tmp_path, Item("cut.jpg", "cut.jpg", None), 3, 40)
+    assert caught.value.kind == "truncated"
+    assert open_image(tmp_path, Item("", "tiny.jpg", None), 3, 1).size == (50, 38)
+    assert open_image(tmp_path, Item("", "tiny.jpg", None), 3, 5000).size == (400, 300)

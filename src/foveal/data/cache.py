@@ -4,19 +4,20 @@ Training pictures are kept with sides so long that random crops of them are not 
 evaluation sees, exactly as it sees them. A file of the cache is named after what is in it (the contents'
 hashes in their order, the view, the channels, the decoder's version), seen whole or not at all, and never
 changed: two runs may make it at once and one of them wins, and a picture that changes is another content.
+It is held while it is read, so that no other run makes room by removing it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -24,34 +25,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from PIL import __version__ as pillow_version
-from torch import Tensor
 from torchvision.transforms import v2
+from torchvision.tv_tensors import TVTensor
 
 from ..contracts import Task, View
-from ..errors import DataError, writing
-from ..storage import temporary
+from ..errors import DataError, DiskError
+from ..storage import sweep
 from ..values import Facts, Item, Preprocessing
 from . import decoding, home
+from .pixels import Pixels, Row, Store, is_held, rows_of, write
 from .views import INTERPOLATION, MiddleOfSlender
 
 VERSION = 1
 MARGIN = 1.7
 """Shorter sides are kept this many times the network's size: the smallest random crop when fine-tuning, 35 %
-of the area, has then still as many pixels as it is scaled to (1 / sqrt(0.35) = 1.69)."""
+of the area, has then still as many pixels as it is scaled to (1 / sqrt(0.35) = 1.69). From scratch, where
+crops go down to 8 %, three of ten are enlarged more than they would be from the file."""
 MOST_BYTES = 30 * 10**9
 """All files of the cache together; the one not used for the longest time goes first."""
+RECENT_SECONDS = 600.0
+"""Files used so lately stay: their run may not hold them yet."""
 MOST_OF_DISK = 0.5
 """Share of the free disk that a file may take."""
 Progress = Callable[[int, int], None]
-Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kept:
-    """Some pictures, decoded, and their truths as the view left them: `HWC` arrays, in memory or mapped.
+    """Some pictures, decoded, and their truths as the view left them: `HWC` arrays, in memory or on the disk.
 
     It pickles as a path where it lies on the disk, so that processes share it.
     """
@@ -60,27 +63,49 @@ class Kept:
     truths: tuple[Any, ...]
     arrays: tuple[Pixels, ...] | None = None
     file: Path | None = None
-    rows: tuple[tuple[int, int, int, int], ...] = ()
+    rows: tuple[Row, ...] = ()
     """Where each lies in the file: offset, height, width, channels."""
 
     def __getitem__(self, item: Item) -> tuple[Pixels, Any]:
-        """An item's picture and truth."""
+        """An item's picture, not to be written to, and its truth.
+
+        Raises:
+            DiskError: the file is gone, or was cut short.
+        """
         at = self.places[item.id]
         if self.arrays is not None:
             return self.arrays[at], self.truths[at]
-        start, height, width, channels = self.rows[at]
-        flat = self._mapped[start : start + height * width * channels]
-        return flat.reshape(height, width, channels), self.truths[at]
+        try:
+            return self._store.read(self.rows[at]), self.truths[at]
+        except OSError as error:
+            raise self._lost() from error
 
     def __contains__(self, item: Item) -> bool:
         return item.id in self.places
 
     @cached_property
-    def _mapped(self) -> Pixels:
+    def _store(self) -> Store:
         assert self.file is not None
-        return np.memmap(
-            self.file, dtype=np.uint8, mode="c"
-        )  # torch shares it, and wants what it may write to
+        return Store(self.file)
+
+    def hold(self) -> Kept:
+        """Have the file open from now on: another run will not remove it to make room.
+
+        Raises:
+            DiskError: it is gone.
+        """
+        try:
+            _ = self.file and self._store
+        except OSError as error:
+            raise self._lost() from error
+        return self
+
+    def _lost(self) -> DiskError:
+        return DiskError(
+            f"{self.file}, which holds decoded pictures, cannot be read any more.",
+            "A file that stays as it is while a run reads it.",
+            "Go on with --resume: it is made anew.",
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -140,6 +165,7 @@ def keep(
     where: str,
     described: str,
     shorter: int | None = None,
+    most: float | None = None,
     data_home: str | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Kept:
@@ -149,51 +175,84 @@ def keep(
         where: `memory` or `disk`.
         described: what the view does, for the name of the file.
         shorter: the shorter side that the view needs at least, where JPEGs may be scaled while decoding.
+        most: bytes that may be kept in memory; with more, all go to the disk.
 
     Raises:
         PictureError: a picture cannot be read any more.
-        DataError: one was changed since it was examined.
+        DataError: one was changed since it was examined (where it goes to the disk, under its old hash).
         DiskError: no space, or no permission.
     """
 
     places = {item.id: n for n, item in enumerate(items)}
-    truths = [task.truth(item, Image.new("L", (1, 1)), root) for item in items[:1]]
-    if lies_on_picture(truths):  # it is as large as the picture that it lies on
-        where, shorter = "memory", None
+    first = [task.truth(item, Image.new("L", (1, 1)), root) for item in items[:1]]
+    if lies_on_picture(first):  # it is as large as the picture that it lies on
+        where, shorter, most = "memory", None, None
 
     def made(item: Item) -> tuple[Pixels, Any]:
-        if where == "disk":
-            unchanged(root, item)
-        image = decoding.open_image(root, item, channels, shorter)
+        opened = decoding.open_image if where == "memory" else unchanged
+        image = opened(root, item, channels, shorter)
         seen, truth = view(image, task.truth(item, image, root))
         array = np.array(seen)  # its own memory, which torch may share
         return (array if array.ndim == 3 else array[..., None]), truth
 
     if where == "memory":
-        pairs = list(_parallel(made, items, progress))
-        return Kept(places, tuple(truth for _, truth in pairs), tuple(array for array, _ in pairs))
-    file = home(data_home) / "pixels" / f"{_name(items, described, channels)}.bin"
-    rows = _rows(file)
+        with closing(_parallel(made, items, progress)) as pairs:
+            held = _held(pairs, most)
+        if held is not None:
+            return Kept(places, tuple(truth for _, truth in held), tuple(array for array, _ in held))
+        where = "disk"
+    file = _file(items, described, channels, data_home)
+    rows = rows_of(file, len(items))
     if rows is None:
         make_room(file.parent)
-        rows = _write(file, (array for array, _ in _parallel(made, items, progress)))
-    truths = [task.truth(item, Image.new("L", (1, 1)), root) for item in items]
-    return Kept(places, tuple(truths), file=file, rows=rows)
+        with closing(_parallel(made, items, progress)) as pairs:
+            rows = _written(file, (array for array, _ in pairs), len(items))
+        make_room(file.parent)
+    truths = tuple(task.truth(item, Image.new("L", (1, 1)), root) for item in items)
+    return Kept(places, truths, file=file, rows=rows).hold()
 
 
-def unchanged(root: str, item: Item) -> None:
-    """Refuse a file that is another one than when it was examined: it would be kept under the old one's hash.
+def is_made(items: Sequence[Item], described: str, channels: int, data_home: str | None) -> bool:
+    """Whether the file that `keep` would make on the disk is there."""
+    known = all(item.sha256 for item in items)
+    return known and rows_of(_file(items, described, channels, data_home), len(items)) is not None
+
+
+def unchanged(root: str, item: Item, channels: int, shorter: int | None = None) -> Image.Image:
+    """As `decoding.open_image`, of a picture that is still the one that was examined: another would be kept
+    under that one's hash.
 
     Raises:
-        DataError: naming it.
+        PictureError: it cannot be read.
+        DataError: it is another one, or was changed while it was read.
     """
     path = Path(root, item.path)
-    if item.frame is None and item.sha256 and hashlib.sha256(path.read_bytes()).hexdigest() != item.sha256:
+    before = _stamp(path)
+    digest = ""
+    try:
+        if item.frame is not None:
+            digest = decoding.look(root, item).sha256
+        else:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:  # said better below
+        pass
+    image = decoding.open_image(root, item, channels, shorter)
+    if digest != item.sha256 or before != _stamp(path):
         raise DataError(
-            f"{item.id} was changed while it was read.",
+            f"{item.id} was changed after it was examined.",
             "Pictures that stay as they are while a run begins.",
             "Start again.",
         )
+    return image
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
 
 
 def as_image(array: Pixels) -> Image.Image:
@@ -202,21 +261,21 @@ def as_image(array: Pixels) -> Image.Image:
 
 
 def lies_on_picture(truth: Any) -> bool:
-    """Whether a truth holds boxes or masks, which the view moves: such are kept in memory only."""
+    """Whether a truth holds boxes, masks or pictures, which the view moves: such are kept in memory only."""
     if isinstance(truth, list | tuple):
         return any(lies_on_picture(part) for part in truth)
     if isinstance(truth, dict):
         return any(lies_on_picture(part) for part in truth.values())
-    return isinstance(truth, Tensor)
+    return isinstance(truth, TVTensor | Image.Image)
 
 
 def _parallel(
     made: Callable[[Item], tuple[Pixels, Any]], items: Sequence[Item], progress: Progress
-) -> Iterator[tuple[Pixels, Any]]:
+) -> Generator[tuple[Pixels, Any], None, None]:
     """What is made of the items, in their order; a few ahead, since decoding gives the interpreter free."""
     threads = os.cpu_count() or 1
     waiting = iter(items)
-    with ThreadPoolExecutor(threads, thread_name_prefix="foveal-decode") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="foveal-keep") as pool:
         queue = deque(pool.submit(made, item) for item in islice(waiting, 8 * threads))
         try:
             progress(0, len(items))
@@ -230,59 +289,68 @@ def _parallel(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _name(items: Sequence[Item], described: str, channels: int) -> str:
+def _held(pairs: Iterable[tuple[Pixels, Any]], most: float | None) -> list[tuple[Pixels, Any]] | None:
+    """All of them; None where they take more than `most` bytes."""
+    held, total = [], 0
+    for pair in pairs:
+        total += pair[0].nbytes
+        if most is not None and total > most:
+            return None
+        held.append(pair)
+    return held
+
+
+def _file(items: Sequence[Item], described: str, channels: int, data_home: str | None) -> Path:
     form = f"foveal pixels {VERSION}, decoder {decoding.VERSION}, Pillow {pillow_version}, {described}, {channels}"
     digest = hashlib.sha256(form.encode())
     for item in items:
+        assert item.sha256, "the data set was examined"
         digest.update(item.sha256.encode())
-    return digest.hexdigest()[:32]
+    return home(data_home) / "pixels" / f"{digest.hexdigest()[:32]}.bin"
 
 
-def _write(file: Path, arrays: Iterator[Pixels]) -> tuple[tuple[int, int, int, int], ...]:
-    """Arrays one after the other, then where each lies as JSON, then the length of that in eight bytes."""
-    rows: list[tuple[int, int, int, int]] = []
-    at = 0
-    with writing(file), temporary(file) as stream:
-        for array in arrays:
-            stream.write(np.ascontiguousarray(array).data)
-            rows.append((at, *array.shape))
-            at += array.nbytes
-        tail = json.dumps(rows, separators=(",", ":")).encode()
-        stream.write(tail)
-        stream.write(len(tail).to_bytes(8, "little"))
-    return tuple(rows)
-
-
-def _rows(file: Path) -> tuple[tuple[int, int, int, int], ...] | None:
-    """Where each picture lies in a file of the cache; None where there is none, or it is damaged."""
+def _written(file: Path, arrays: Iterable[Pixels], count: int) -> tuple[Row, ...]:
+    """The rows of a new file, or of the one that another run has made meanwhile and reads (Windows)."""
     try:
-        with file.open("rb") as stream:
-            size = stream.seek(-8, os.SEEK_END) + 8
-            length = int.from_bytes(stream.read(8), "little")
-            stream.seek(size - 8 - length)
-            rows = tuple((int(at), int(h), int(w), int(c)) for at, h, w, c in json.loads(stream.read(length)))
-        os.utime(file)  # used just now
-    except (OSError, ValueError):
-        return None
-    end = sum(height * width * channels for _, height, width, channels in rows)
-    return rows if end == size - 8 - length else None
+        return write(file, arrays)
+    except DiskError as error:
+        rows = rows_of(file, count)
+        if rows is not None:
+            return rows
+        raise DiskError(
+            error.came,
+            "A folder for decoded pictures that you may write, with room for them.",
+            "Choose another place with --data-home or FOVEAL_DATA_HOME, free some space, or give --cache off.",
+        ) from error
 
 
 def room(data_home: str | None) -> int:
-    """Bytes that a new file of the cache may take."""
-    place = home(data_home)
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return min(MOST_BYTES, int(MOST_OF_DISK * shutil.disk_usage(place).free))
+    """Bytes that a new file of the cache may take; none where it cannot be written."""
+    place = home(data_home) / "pixels"
+    try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        free = shutil.disk_usage(place).free if os.access(place, os.W_OK) else 0
+    except OSError:
+        return 0
+    return min(MOST_BYTES, int(MOST_OF_DISK * free))
 
 
-def make_room(folder: Path, keeping: int = 0) -> None:
-    """Remove the files used least lately, until all are at most `MOST_BYTES` with `keeping` more."""
-    files = sorted(folder.glob("*.bin"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    total = keeping
-    for file in files:
-        total += file.stat().st_size
-        if total > MOST_BYTES:
+def make_room(folder: Path) -> None:
+    """Remove the files used least lately, until all are at most `MOST_BYTES`, and what killed processes left.
+    Files that are in use stay."""
+    sweep(folder)
+    files = []
+    for file in folder.glob("*.bin"):
+        try:
+            about = file.stat()
+        except OSError:  # another run made room, too
+            continue
+        files.append((about.st_mtime, about.st_size, file))
+    total = 0
+    for used, size, file in sorted(files, reverse=True):
+        total += size
+        if total > MOST_BYTES and time.time() - used > RECENT_SECONDS and not is_held(file):
             try:
                 file.unlink(missing_ok=True)
             except OSError:  # Windows: another run reads it

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..contracts import Task
 from ..data import cache
+from ..errors import OptionError
 from ..memory import MB, free_megabytes
 from ..options import Stage, TrainOptions
 from ..values import Dataset, Preprocessing
@@ -13,6 +15,8 @@ from .choices import Choices
 
 ROOM = 0.25
 """Share of the free memory that pictures may fill."""
+MOST_ROOM = 0.5
+"""Where they turn out to be larger than reckoned from their median size: then they go to the disk."""
 
 
 def choose(
@@ -24,28 +28,35 @@ def choose(
     *,
     together: bool = False,
 ) -> None:
-    """Memory where there is room for all, else the disk, else none; none, too, where it would save nothing.
+    """The disk where they lie there already; memory where there is room for all, else the disk, else none; none,
+    too, where it would save nothing.
 
     `workers` are processes that would have to share it; `together` says that pictures are varied a whole batch
     at a time, which they can be fastest when they lie in memory.
+
+    Raises:
+        OptionError: memory was asked for, and reading processes that would hold more than there is.
     """
-    facts, train = dataset.facts, dataset.part("train")
-    assert facts is not None
-    held = len(dataset.part("val")) * preprocessing.size**2 * preprocessing.channels
-    need = cache.forecast_bytes(len(train), facts, preprocessing) + held
+    train, home, train_size = dataset.part("train"), choices.given.data_home, choices.value("train_size")
+    need = _need(dataset, preprocessing, train_size)
     passes = sum(stage.views or stage.epochs for stage in stages)
-    said = f"about {need / MB:,.0f} MB once decoded"
-    if all(item.frame is not None for item in train) and not together:
+    said = f"about {max(1, need / MB):,.0f} MB once decoded"
+    free, all_hold = free_megabytes() * MB, need * (1 + workers)  # each process has its own
+    fits = need <= ROOM * free and not workers
+    _check(choices, all_hold, free, workers)
+    if all(item.frame is not None for item in train) and not (together and fits):
         where, why = "off", "the pictures lie in one file, decoded already"
     elif passes == 1 and choices.given.minutes is None:
         where, why = "off", "each picture is read once"
-    elif need <= ROOM * free_megabytes() * MB and not workers:
+    elif not (together and fits) and cache.is_made(train, *_training(preprocessing, train_size), home):
+        where, why = "disk", "an earlier run has decoded them, into one file"
+    elif fits:
         where, why = "memory", f"{said}, under a quarter of the free memory: each picture is decoded once"
-    elif need <= cache.room(choices.given.data_home):
-        where = "disk"
-        why = f"{said}: " + (
-            "one file that all reading processes share" if workers else "too much for the memory"
-        )
+    elif need <= cache.room(home):
+        many = "one file that all reading processes share"
+        where, why = "disk", f"{said}: {many if workers else 'too much for the memory'}"
+    elif all_hold <= ROOM * free:
+        where, why = "memory", f"{said}: the disk has no room, the memory has, for each reading process"
     else:
         where, why = "off", f"{said}: too much for the memory and for the disk"
     choices.pick("cache", where, why)
@@ -68,13 +79,43 @@ def kept(
     items, p = dataset.part(part), preprocessing
     if options.cache in (None, "off") or not items:
         return None
-    sees = f"{p.size} px of {p.crop:g}, {p.interpolation}"
     if part != "train":
-        view, described, shorter = task.view(p), f"{task.name} sees {sees}", None
+        view, shorter = task.view(p), None
+        described = f"{task.name} sees {p.size} px of {p.crop:g}, {p.interpolation}"
     else:
-        shorter = cache.working_side(p)
-        view, described = cache.working_view(p), f"{shorter} px, {p.interpolation}"
+        cropped = _cropped(p, options.train_size)
+        view, shorter = cache.working_view(cropped), cache.working_side(cropped)
+        described, _ = _training(p, options.train_size)
     return cache.keep(
-        dataset.root, items, task, view, p.channels, where=options.cache, described=described,
-        shorter=shorter, data_home=options.data_home, progress=progress,
+        dataset.root, items, task, view, p.channels, where=options.cache, described=described, shorter=shorter,
+        most=MOST_ROOM * free_megabytes() * MB, data_home=options.data_home, progress=progress,
     )  # fmt: skip
+
+
+def _need(dataset: Dataset, preprocessing: Preprocessing, train_size: int | None) -> int:
+    """Bytes of all that is kept, about."""
+    assert dataset.facts is not None, "the data set was examined"
+    held = len(dataset.part("val")) * preprocessing.size**2 * preprocessing.channels
+    count = len(dataset.part("train"))
+    return held + cache.forecast_bytes(count, dataset.facts, _cropped(preprocessing, train_size))
+
+
+def _cropped(preprocessing: Preprocessing, train_size: int | None) -> Preprocessing:
+    """At the larger of the sizes at which training pictures are seen."""
+    return replace(preprocessing, size=max(preprocessing.size, train_size or 0))
+
+
+def _training(preprocessing: Preprocessing, train_size: int | None) -> tuple[str, int]:
+    """What is kept of training pictures, for the name of the file, and their channels."""
+    side = cache.working_side(_cropped(preprocessing, train_size))
+    return f"{side} px, {preprocessing.interpolation}", preprocessing.channels
+
+
+def _check(choices: Choices, need: float, free: float, workers: int) -> None:
+    if choices.given.cache == "memory" and workers and need > free:
+        raise OptionError(
+            f"--cache memory was given, and {workers} processes read beside the training one: each would hold "
+            f"all pictures, {need / MB:,.0f} MB together; {free / MB:,.0f} MB are free.",
+            "--cache memory with --workers 0, or --cache disk, which all of them share.",
+            "Give --cache disk.",
+        )

@@ -28,6 +28,7 @@ def choose(
     """
     _precision(choices, where)
     _layout(choices, network)
+    choices.wanted("threads")
     together = whole_batches(dataset, preprocessing, choices.filled(), 0) is not None
     workers = _workers(choices, where, together)
     keeping.choose(choices, dataset, preprocessing, stages, workers, together=together)

@@ -42,7 +42,8 @@ SLOW = 0.01
 @dataclass(frozen=True)
 class Measured:
     """Seconds: `reading` a batch by one process, and of it `decoding`; computing a step, a stage each in
-    `steps`; `check_reading` and `checking` a validation picture, `judging` one after training; `saving` model and state once.
+    `steps`; `check_reading` and `checking` a validation picture, `judging` one after training; `saving` model
+    and state once.
 
     `groups` has a row for each part of the network in each stage; `memory` is in MB.
     """

@@ -191,10 +191,8 @@ def stages(choices: Choices, start: Start, count: int, lr: float) -> tuple[Stage
         "all", "all", max(1, total - alone), lr / 2, schedule, warmup, decay, frozen, share=0.85,
         views=views if frozen else 0,
     )  # fmt: skip
-    return (
-        Stage("head", "head", alone, lr, schedule, warmup, share=0.15, views=1 if solve else 0, solve=solve),
-        rest,
-    )
+    seen = min(1, views) if frozen and solve else views  # more is for the stage after
+    return (Stage("head", "head", alone, lr, schedule, warmup, share=0.15, views=seen, solve=solve), rest)
 
 
 STEPPED = ("optimizer", "lr", "schedule", "momentum", "weight_decay", "epochs")

@@ -18,7 +18,7 @@ from ..run import LAST, OPTIONS, Run
 from ..trained import Trained
 from ..values import Choice
 from . import start, verify
-from .job import Screen
+from .job import AS_IN, Screen
 
 Source = Literal["start", "best", "last"]
 _FILES = {"best": BEST, "last": LAST}
@@ -40,9 +40,8 @@ _FOLLOW = {
     "freeze": ("layer_decay",),
     "schedule": ("warmup", "ema"),
     "loss": ("label_smoothing",),
-    "device": ("precision", "workers"),
+    "device": ("precision", "workers", "layout", "threads", "compile", "cache"),
 }
-_AS = "as in "
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ def _loose(
             device.choose(kept["device"])
         except OptionError:
             notes.append(f"{kept['device']} is not on this machine: another device is chosen")
-            loose |= {"device"} | (automatic & {"precision", "workers"})
+            loose |= {"device"} | (automatic & set(_FOLLOW["device"]))
     return loose - changed.keys(), notes
 
 
@@ -226,8 +225,8 @@ def _inherited(run: Run, made: tuple[Choice, ...], forked: Forked) -> list[Choic
         if old is None or choice.automatic or choice.option in forked.changed or choice.value != old.value:
             found.append(choice)
             continue
-        reason = old.reason.partition(": ")[2] if old.reason.startswith(_AS) else old.reason
-        found.append(dataclasses.replace(old, reason=f"{_AS}{run.name}: {reason}"))
+        reason = old.reason.partition(": ")[2] if old.reason.startswith(AS_IN) else old.reason
+        found.append(dataclasses.replace(old, reason=f"{AS_IN}{run.name}: {reason}"))
     return found
 
 

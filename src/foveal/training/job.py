@@ -27,7 +27,7 @@ from ..model import Model
 from ..options import FitOptions, TrainOptions, make
 from ..plan.batches import batches
 from ..plan.keeping import kept
-from ..plan.probe import WORTH, apply, probe
+from ..plan.probe import PARTS, WORTH, apply, probe
 from ..run import Run
 from ..state import State
 from ..structure.views import Views
@@ -39,6 +39,8 @@ Screen = Callable[[Any], None]
 PROBED = "probe"
 """Under this name a run keeps how fast the settings were that it tried."""
 LONG_SECONDS = 120.0
+AS_IN = "as in "
+"""A choice with such a reason is another run's."""
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Job:
     state: State = field(init=False)
     first_model: float | None = None
     judging: bool = False
+    probing: bool = False
     saved_at: float = 0.0
     prepared: float = 0.0
     decoding: float = 0.0
@@ -111,7 +114,9 @@ class Job:
             self.state.restore(saved)
         self.saved_at, self.prepared = time.monotonic(), time.time() - self.began
         try:
-            with Interrupt(at_once=lambda: self.judging or self.state.evaluating) as interrupt:
+            with Interrupt(
+                at_once=lambda: self.judging or self.probing or self.state.evaluating
+            ) as interrupt:
                 try:
                     return self._finish(self._loop(interrupt))
                 except KeyboardInterrupt:
@@ -165,35 +170,45 @@ class Job:
                 self._find_setting(train)
             if interrupt.asked:
                 raise KeyboardInterrupt
-            if time.monotonic() - self.saved_at >= self.options.save_seconds:
+            begun = state.optimizer is not None
+            if begun and time.monotonic() - self.saved_at >= self.options.save_seconds:
                 self._save_state()
         raise AssertionError("the loop says how it ended")
 
     def _find_setting(self, train: Batches) -> None:
-        """Once a run, when its first steps are due: how they are computed fastest. Kept with the run, so that a
-        resumed one goes on in the same way."""
-        if PROBED in self.run.options or self.state.current.views:
+        """Once a run, when its first steps on pictures are due: how they are computed fastest. Kept with the
+        run, so that a resumed one goes on in the same way."""
+        kept, state = self.run.options, self.state
+        if PROBED in kept or state.current.views:
             return
-        found = probe(
-            self.state, self.task, train, self.options, self._steps_ahead(len(train)), self.architecture
-        )
-        kept = self.run.options
+        self.probing = True
+        found = probe(state, self.task, train, self._open(), self._steps_ahead(len(train)), self.architecture)
+        self.probing = False
+        passed = state.tick()  # of the run's time, and none of the stage's
+        state.stage_began += passed
+        self.prepared += passed
+        self._save_state()  # first: what was computed before the settings changed is not computed again
         choices = list(self.run.choices)
         if found is not None:
-            apply(self.state, found.setting)
+            apply(state, found.setting)
             decided = {choice.option for choice in found.choices}
             choices = [choice for choice in choices if choice.option not in decided] + list(found.choices)
             for choice in found.choices:
                 self.screen(choice)
-            kept["fit"] = dataclasses.asdict(dataclasses.replace(self.state.options, seconds=None))
+            kept["fit"] = dataclasses.asdict(dataclasses.replace(state.options, seconds=None))
             kept["channels_last"] = found.setting.channels_last
             kept["train"] |= {choice.option: choice.value for choice in found.choices}
         kept[PROBED] = None if found is None else dict(found.speeds)
         self.run.write_options(kept, choices)
-        self.state.start_clock()
+
+    def _open(self) -> TrainOptions:
+        """The options, those open that the rules decided for this run, which a probe may decide again."""
+        by_rule = {c.option for c in self.run.choices if c.automatic and not c.reason.startswith(AS_IN)}
+        none: dict[str, Any] = dict.fromkeys(by_rule & PARTS.keys())
+        return dataclasses.replace(self.options, **none)
 
     def _steps_ahead(self, each: int) -> int:
-        """Optimizer steps still to come; where minutes are planned, many if there are two or more."""
+        """Optimizer steps still to come; where minutes are planned, enough if there are two or more."""
         o, s = self.state.options, self.state
         if o.seconds is not None:
             return WORTH if o.seconds - s.seconds > LONG_SECONDS else 0
@@ -277,7 +292,7 @@ class Job:
             looking = Views(best.network, self.preprocessing.views)
         settled = settle(
             looking, self.task, self.batches("train"), self.batches("val"),
-            self.fit.head, self.fit.device, self.fit.precision,
+            self.fit.head, self.fit.device, self.state.options.precision,
         )  # fmt: skip
         judged, far = judge(looking, settled.task, self.batches(part), part, self.fit.device, settled.far)
         self.judging = False
@@ -318,13 +333,20 @@ class Job:
         return {name: round(phases[name], 3) for name in PHASES if phases.get(name)}
 
     def _bottleneck(self, spent: dict[str, float], total: float) -> str:
-        o = self.options
-        passes = max(1, self.state.epoch)
+        o, done = self.options, self.fit.stages[: self.state.stage + 1]
+        seen_once = [stage for stage in done if stage.views]
+        passes = sum(stage.views for stage in seen_once)
+        passes += max(0, self.state.epoch - sum(stage.epochs for stage in seen_once))
+        refused = any(c.option == "cache" and not c.automatic for c in self.run.choices)
+        cache = (
+            "off" if refused and o.cache == "off" else "kept"
+        )  # where the plan keeps none, none can be kept
         return verdict(
             spent,
             total,
-            cache=o.cache or "off",
+            cache=cache,
             passes=passes,
             workers=o.workers or 0,
             device=self.fit.device,
+            augment=o.augment or "",
         )
