@@ -165,3 +165,19 @@ def test_being_told_to_end_is_answered_like_ctrl_c(
     assert said.err.startswith("Interrupted.")
     assert json.loads(said.out)["error"]["came"] == "Interrupted."
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("own", [None, "ACTIVE"])
+def test_threads_wait_without_spinning(own: str | None) -> None:
+    """Said before torch is loaded, and only where the person has not said otherwise."""
+    program = (
+        "import os, sys; sys.argv = ['foveal', '--version']; from foveal.terminal.app import main; main(); "
+        "print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | (
+        {"OMP_WAIT_POLICY": own} if own else {}
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-2:] == [own or "PASSIVE", "False"]

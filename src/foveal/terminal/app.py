@@ -31,6 +31,9 @@ GROUPS = {"runs": ("fork", "resume", "diff", "report", "delete", "clean")}
 """Verbs that have commands of their own, in `foveal.terminal.manage`."""
 BEGAN: ContextVar[float] = ContextVar("began")
 """When the command began, in Unix seconds: what it took counts from there."""
+WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
+"""Threads that wait for each other sleep instead of spinning: on an idle machine as fast, beside other programs
+one and a half times and more, as spinning threads hold the cores that the late ones need. Read when torch loads."""
 PURPOSE = "A workbench for convolutional networks: a folder of pictures in, a network you can trust out."
 FIRST = 'Begin with "foveal train": with no DATA it learns the built-in handwritten digits.'
 
@@ -57,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 bad input, 130 interrupted, 1 a bug."""
     # What the processor did until here is, nearly, how long ago the process started.
     BEGAN.set(time.time() - (time.process_time() if argv is None else 0.0))
+    if argv is None:
+        os.environ.setdefault(*WAITING)
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
