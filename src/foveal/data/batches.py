@@ -115,6 +115,8 @@ class Batches:
         size, and are varied together: no picture is touched alone then."""
         if self.together is None or self.kept is None or self.kept.arrays is None:
             return None
+        if self.preprocessing.crop != 1:  # the view takes a part of each
+            return None
         pairs = [self.kept[item] for item in self.items]
         if len({array.shape for array, _ in pairs}) > 1:
             return None
@@ -218,7 +220,8 @@ class _Made(Dataset["Batch | FovealError"]):
         """Pictures and truths, by several threads where they come from files of their own (in a worker process
         by one, as its sisters keep the other cores busy); viewed already, where the view draws nothing."""
         b = self.batches
-        several = not b.workers and items[0].frame is None and len(items) > 1
+        works = b.kept is None or (b.view is not None and not b.varied)
+        several = works and not b.workers and items[0].frame is None and len(items) > 1
         return list((_readers().map if several else map)(self.one, items))
 
     def one(self, item: Item) -> tuple[Any, Any]:
@@ -226,7 +229,7 @@ class _Made(Dataset["Batch | FovealError"]):
         fast = getattr(b.view, "tensors", False)
         if b.kept is not None:
             array, truth = b.kept[item]
-            if b.view is None or fast:
+            if b.view is None or (fast and not lies_on_picture(truth)):
                 return torch.from_numpy(array).permute(2, 0, 1), truth
             image = as_image(array)
         else:

@@ -166,7 +166,7 @@ def _decoded(
             raise _error("unreadable", name, "it has no pixels")
         notes = _notes(image, path)
         with _refusing(name):
-            if shorter is not None and image.format == "JPEG":
+            if shorter is not None and image.format in ("JPEG", "MPO"):
                 share = shorter / min(image.size)
                 image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
             image.load()

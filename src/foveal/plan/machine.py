@@ -65,6 +65,8 @@ def _workers(choices: Choices, where: str, together: bool) -> int:
     cores = os.cpu_count() or 1
     if where == "cpu":
         count, why = 0, "training keeps every core busy already"
+    elif choices.given.cache == "memory":
+        count, why = 0, "other processes would hold a copy of the pictures each"
     elif together:
         count, why = 0, "all pictures lie on the device, and are varied there a batch at a time"
     else:

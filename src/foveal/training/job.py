@@ -100,10 +100,13 @@ class Job:
         """Run the loop to its end, and judge the best model."""
         began = time.perf_counter()
         for part in ("train", "val"):
-            self.kept[part] = kept(
+            there = self.kept[part] = kept(
                 self.dataset, part, self.task, self.preprocessing, self.options,
                 lambda done, total: self.screen(("decoding", done, total)),
             )  # fmt: skip
+            if self.options.cache == "memory" and there is not None and there.file is not None:
+                says = f"the pictures are larger than most of them told: they are kept in {there.file}"
+                self.screen(events.Noticed(what="cache", says=says))
         self.decoding = time.perf_counter() - began
         threads = torch.get_num_threads()
         torch.set_num_threads(self.fit.threads or threads)
