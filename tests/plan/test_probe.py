@@ -45,16 +45,17 @@ SIZES = {"name": "test", "outputs": 3, "channels": 1, "size": 12}
 
 
 class Two(nn.Module):
-    """Two convolutions (the kernels of one over a single channel lie the same in every layout), and dropout on
-    a feature map, whose draws depend on the layout."""
+    """Two convolutions of several channels (over a single one pictures and kernels lie the same in every layout),
+    and dropout on a feature map, whose draws depend on the layout."""
 
     def __init__(self, dropout: float = 0.5) -> None:
         super().__init__()
-        self.conv, self.more = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.conv, self.more = nn.Conv2d(2, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
         self.norm, self.drop, self.fc = nn.BatchNorm2d(8), nn.Dropout(dropout), nn.Linear(8, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.fc(self.norm(self.more(self.drop(self.conv(x).relu()))).relu().mean((2, 3)))
+        x = self.conv(torch.cat([x.contiguous(), -x], 1))
+        out: Tensor = self.fc(self.drop(self.norm(self.more(x.relu())).relu()).amax((2, 3)))
         return out
 
 

@@ -138,8 +138,12 @@ def test_steps_are_computed_as_found(shapes: Path, tmp_path: Path, monkeypatch: 
             yield event
 
     monkeypatch.setattr(job, "fit", watched)
+    settled: list[object] = []
+    settle = job.settle
+    monkeypatch.setattr(job, "settle", lambda *given: settled.append(given[-1]) or settle(*given))
     trained(shapes, tmp_path, epochs=1)
     assert seen == {("bf16", False, 1)}
+    assert settled == ["bf16"], "as a resumed run would"
 
 
 def test_what_was_given_is_not_changed(shapes: Path, tmp_path: Path, machine: list[Setting]) -> None:
@@ -192,7 +196,7 @@ def test_a_resumed_run_goes_on_as_found(
     assert kept(again.run)["probe"] == found
     assert same(whole.run, again.run)
     assert again.headline == whole.headline
-    assert again.trust == whole.trust, "judged in the precision that was found"
+    assert again.trust == whole.trust
     assert {c.option: c.value for c in again.choices if c.option in FASTEST} == FASTEST
 
 

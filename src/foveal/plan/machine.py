@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import torch
+
 from .. import device
 from ..errors import OptionError
 from ..options import Stage
@@ -27,7 +29,7 @@ def choose(
         OptionError: a precision that the device has not.
     """
     _precision(choices, where)
-    _layout(choices, network)
+    _layout(choices, network, where)
     choices.wanted("threads")
     together = whole_batches(dataset, preprocessing, choices.filled(), 0) is not None
     workers = _workers(choices, where, together)
@@ -50,7 +52,7 @@ def _precision(choices: Choices, where: str) -> None:
         )
 
 
-def _layout(choices: Choices, network: str) -> None:
+def _layout(choices: Choices, network: str, where: str) -> None:
     last = device.likes_channels_last(network)
     choices.pick(
         "layout",
@@ -58,7 +60,20 @@ def _layout(choices: Choices, network: str) -> None:
         "most convolutions are faster with the channels last" if last
         else "grouped convolutions, which channels-last slows down (timm's tables)",
     )  # fmt: skip
-    choices.pick("compile", False, "compiling takes minutes, and on a CPU the steps get slower")
+    if choices.pick("compile", False, "compiling takes minutes, and on a CPU the steps get slower"):
+        _try_compiler(where)
+
+
+def _try_compiler(where: str) -> None:
+    """Refuse --compile where no compiler works, before a run is made."""
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(2, device=where))
+    except Exception as error:
+        raise OptionError(
+            f"--compile was given, and no compiler works here: {str(error).splitlines()[0]}",
+            "A C++ compiler for a CPU, Triton for a GPU.",
+            "Install one, or leave --compile out.",
+        ) from error
 
 
 def _workers(choices: Choices, where: str, together: bool) -> int:

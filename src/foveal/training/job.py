@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -320,7 +321,7 @@ class Job:
             why=end.why,
             says=says,
             spent=spent,
-            bottleneck=self._bottleneck(spent, seconds),
+            bottleneck=self._bottleneck(spent, max(seconds, self.state.seconds)),
             trust=settled.numbers | ({} if far is None else {"far": far.card()}),
         )
         done.write(self.run, judged)
@@ -336,10 +337,9 @@ class Job:
         return {name: round(phases[name], 3) for name in PHASES if phases.get(name)}
 
     def _bottleneck(self, spent: dict[str, float], total: float) -> str:
-        o, done = self.options, self.fit.stages[: self.state.stage + 1]
-        seen_once = [stage for stage in done if stage.views]
-        passes = sum(stage.views for stage in seen_once)
-        passes += max(0, self.state.epoch - sum(stage.epochs for stage in seen_once))
+        o = self.options
+        epochs = Counter(event.stage for event in self.run.events() if isinstance(event, events.Epoch))
+        passes = sum(stage.views or epochs[stage.name] for stage in self.fit.stages if epochs[stage.name])
         refused = any(c.option == "cache" and not c.automatic for c in self.run.choices)
         cache = (
             "off" if refused and o.cache == "off" else "kept"
