@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 import small
 from foveal import catalog, events
+from foveal.data.together import Together
 from foveal.fit import fit
 from foveal.frozen import Once, Seen, beginning_at, border, can_begin_at, up_to
+from foveal.once import see_once
 from foveal.options import Stage
 from foveal.solver import solve
 from foveal.state import State
@@ -258,3 +260,19 @@ def test_views_are_drawn_anew_in_each_epoch() -> None:
     assert {one for each in drawn for one in each} == {0.0, 1.0, 2.0}
     assert drawn[0] != drawn[1]
     assert [float(b.images[0]) for b in once.epoch(1, 3)] == drawn[1][3:]
+
+
+def test_the_first_view_is_the_picture_as_it_is(data: Dataset) -> None:
+    """Also where pictures are varied a whole batch at a time."""
+    seen = []
+    for together in (None, Together(2, "random", 1)):
+        state = state_of((dataclasses.replace(LATE, views=1),))
+        state.enter(0)
+        train = small.batches(data, "train", together=together)
+        events_of = see_once(state, small.task(), train, small.batches(data, "val"), lambda: False)
+        with pytest.raises(StopIteration) as end:
+            while True:
+                next(events_of)
+        seen.append(end.value.value.train.views[0])
+    assert torch.equal(seen[0].activations, seen[1].activations)
+    assert seen[0].ids == [item.id for item in data.part("train")]

@@ -62,6 +62,7 @@ def see_once(
         source = replace(
             train, items=[train.items[int(n)] for n in order], size=check.size, shuffle=False, draw=(),
             view=train.view if view else task.view(train.preprocessing), varied=view > 0, seed=train.seed + view,
+            together=train.together if view else None,
         )  # fmt: skip
         parts = yield from _pass(state, name, source, (check.count + view * train.count, total), enough)
         found = joined(parts)

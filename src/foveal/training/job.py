@@ -110,14 +110,14 @@ class Job:
                 self.screen(events.Noticed(what="cache", says=says))
         self.decoding = time.perf_counter() - began
         threads = torch.get_num_threads()
-        torch.set_num_threads(self.fit.threads or threads)
-        if self.fit.compiled:
-            self.network.compile()
-        self.state = State(self.network, self._timed())
-        if saved is not None:
-            self.state.restore(saved)
-        self.saved_at, self.prepared = time.monotonic(), time.time() - self.began
         try:
+            torch.set_num_threads(self.fit.threads or threads)
+            if self.fit.compiled:
+                self.network.compile()
+            self.state = State(self.network, self._timed())
+            if saved is not None:
+                self.state.restore(saved)
+            self.saved_at, self.prepared = time.monotonic(), time.time() - self.began
             with Interrupt(
                 at_once=lambda: self.judging or self.probing or self.state.evaluating
             ) as interrupt:
