@@ -10,6 +10,7 @@ from torch import nn
 
 from .contracts import Source, Task
 from .device import autocast, free_memory, is_out_of_memory
+from .pieces import pieces_of, side_by_side
 from .values import Batch, Evaluation, Step
 
 Made = TypeVar("Made")
@@ -28,7 +29,7 @@ def evaluate(
         with torch.inference_mode(), autocast(device, precision):
             return task.step(network, batch)
 
-    sweep(network, batches, device, forward, meter.add)
+    sweep(network, batches, device, forward, meter.add, precision)
     return meter.result(split)
 
 
@@ -38,30 +39,38 @@ def sweep(
     device: str,
     forward: Callable[[Batch], Made],
     take: Callable[[Made, Batch], None],
+    precision: str = "fp32",
 ) -> None:
     """`take` what `forward` makes of each batch of a split, in evaluation mode and in order; the mode of
     each module is as before afterwards.
 
-    Where memory does not suffice for a batch, it comes in pieces; each picture is taken once.
+    A batch comes in pieces: on a processor several threads call `forward` at a time, and where memory does
+    not suffice the pieces get smaller. Each picture is taken once, in its turn, by the calling thread.
     """
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     channels_last = is_channels_last(network)
-    pieces = 1
+    smaller = 1
+
+    def work(piece: Batch) -> tuple[Made, Batch]:
+        batch = batches.to(piece, device, channels_last)
+        return forward(batch), batch
+
     try:
-        for raw in batches.epoch(0):
-            batch = batches.to(raw, device, channels_last)
-            while True:
-                try:
-                    made = [(forward(piece), piece) for piece in batch.split(pieces)]
-                    break
-                except RuntimeError as error:
-                    if not is_out_of_memory(error) or pieces >= len(batch.ids):
-                        raise
-                    pieces *= 2
-                free_memory(device)
-            for result, piece in made:
-                take(result, piece)
+        with side_by_side() as run:
+            for raw in batches.epoch(0):
+                while True:
+                    pieces = raw.split(smaller * pieces_of(raw.images, device, precision))
+                    try:
+                        made = run(work, pieces)
+                        break
+                    except RuntimeError as error:
+                        if not is_out_of_memory(error) or len(pieces) == len(raw.ids):
+                            raise
+                        smaller *= 2
+                    free_memory(device)
+                for result, batch in made:
+                    take(result, batch)
     finally:
         for module, training in modes:
             module.training = training

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,12 +178,13 @@ def _rooted(features: Tensor) -> Tensor:
 
 @contextmanager
 def watched(network: nn.Module, head: str | None) -> Iterator[list[Tensor]]:
-    """The features `BD` that enter the layer `head` while inside, a tensor a call; afterwards no hook is
-    left. Empty where the network has no such layer, or computes past it, and for None."""
+    """The features `BD` that enter the layer `head` while inside, a tensor a call of this thread; afterwards
+    no hook is left. Empty where the network has no such layer, or computes past it, and for None."""
     seen: list[Tensor] = []
+    thread = threading.get_ident()  # others may be using the network, too
 
     def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs and isinstance(inputs[0], Tensor):
+        if inputs and isinstance(inputs[0], Tensor) and threading.get_ident() == thread:
             seen.append(pooled(inputs[0].detach()).float())
 
     layer = None if head is None else _layer(network, head)

@@ -7,6 +7,7 @@ training goes on from there (LOFF-TA: Eliasson et al. 2024; Donahue et al. 2014,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from .contracts import Source
 from .data.batches import drawn_order
 from .device import autocast
+from .pieces import pieces_of, side_by_side
 from .structure.layers import is_in, stages
 from .values import Batch
 
@@ -48,14 +50,17 @@ class _Reached(Exception):
 
 
 def up_to(network: nn.Module, name: str, images: Tensor, *, whole: bool = False) -> tuple[Tensor, Any]:
-    """What enters module `name` when the network sees `images`, and with `whole` the network's outputs.
+    """What enters module `name` when this thread's network sees `images`, and with `whole` its outputs.
 
     Raises:
         ValueError: the module is not passed exactly once with one tensor.
     """
     seen: list[tuple[Any, ...]] = []
+    thread = threading.get_ident()
 
     def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if threading.get_ident() != thread:
+            return
         seen.append(inputs)
         if not whole:
             raise _Reached
@@ -154,12 +159,17 @@ def sighted(
     The network's modes are left as they are: put it in evaluation mode before. `last`: its pictures lie
     channels last.
     """
-    for raw in raws:
-        batch = source.to(raw, device, last)
+
+    def look(piece: Batch) -> Seen:
+        batch = source.to(piece, device, last)
         with torch.no_grad(), autocast(device, precision):
             entering, _ = up_to(network, name, batch.images)
         truths = batch.truths.cpu() if isinstance(batch.truths, Tensor) else batch.truths
-        yield Seen(entering.cpu(), truths, batch.ids)
+        return Seen(entering.cpu(), truths, batch.ids)
+
+    with side_by_side() as run:
+        for raw in raws:
+            yield joined(run(look, raw.split(pieces_of(raw.images, device, precision))))
 
 
 def joined(parts: Sequence[Seen]) -> Seen:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .far import Far
+    from .pieces import SideBySide
 
     Picture: TypeAlias = str | os.PathLike[str] | Image.Image
+    Answer: TypeAlias = tuple[list[dict[str, Any]], float | None]
 
 FAR = "far."
 """How the names begin, in the file, of the tensors that are not the network's but its distances'."""
@@ -113,6 +115,8 @@ class Model:
         """
         import torch
 
+        from .pieces import side_by_side
+
         one = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
         sources = cast("list[Picture]", [images] if one else list(cast("Iterable[Picture]", images)))
         modes = [(module, module.training) for module in self.network.modules()]
@@ -120,25 +124,30 @@ class Model:
         view = self.task.view(self.preprocessing)
         self.network.eval()
         try:
-            for start in range(0, len(sources), batch):
-                chunk = sources[start : start + batch]
-                seen = [_seen(source, self.preprocessing.channels, view) for source in chunk]
-                good = [tensor for tensor in seen if not isinstance(tensor, str)]
-                answers = iter(self._answers(torch.stack(good)) if good else [])
-                for source, got in zip(chunk, seen, strict=True):
-                    if isinstance(got, str):
-                        found.append(Prediction(_name(source), error=got))
-                    else:
-                        said, distance = next(answers)
-                        beyond = None if distance is None else distance > 1
-                        found.append(Prediction(_name(source), said, far=beyond, distance=distance))
+            with side_by_side() as run:
+                for start in range(0, len(sources), batch):
+                    chunk = sources[start : start + batch]
+                    seen = run(lambda source: _seen(source, self.preprocessing.channels, view), chunk)
+                    good = [tensor for tensor in seen if not isinstance(tensor, str)]
+                    answers = iter(self._answers(torch.stack(good), run) if good else [])
+                    found += [
+                        _prediction(source, got, answers) for source, got in zip(chunk, seen, strict=True)
+                    ]
         finally:
             for module, training in modes:
                 module.training = training
         return found
 
-    def _answers(self, images: Tensor) -> list[tuple[list[dict[str, Any]], float | None]]:
-        """Predictions and distances for uint8 `BCHW`; in halves where memory does not suffice."""
+    def _answers(self, images: Tensor, run: SideBySide) -> list[Answer]:
+        """Predictions and distances for uint8 `BCHW`, in pieces."""
+        from .pieces import pieces_of
+
+        device = next(self.network.parameters(), images).device
+        pieces = images.tensor_split(pieces_of(images, device.type))
+        return [answer for answers in run(self._piece, pieces) for answer in answers]
+
+    def _piece(self, images: Tensor) -> list[Answer]:
+        """The answers of one piece; in halves where memory does not suffice."""
         import torch
 
         from .data.views import normalise
@@ -156,7 +165,7 @@ class Model:
                 raise
         free_memory(str(weight.device))
         half = len(images) // 2
-        return self._answers(images[:half]) + self._answers(images[half:])
+        return self._piece(images[:half]) + self._piece(images[half:])
 
     def _distances(self, seen: list[Tensor], count: int) -> list[float] | list[None]:
         from .far import first
@@ -244,6 +253,14 @@ def _seen(source: Picture, channels: int, view: View) -> Tensor | str:
         return error.came
     except (OSError, ValueError, TypeError, SyntaxError, AttributeError) as error:  # loads only now
         return f"The picture cannot be read: {error or type(error).__name__}"
+
+
+def _prediction(source: Picture, seen: Tensor | str, answers: Iterator[Answer]) -> Prediction:
+    """The next of the answers, or the reason why a picture has none."""
+    if isinstance(seen, str):
+        return Prediction(_name(source), error=seen)
+    said, distance = next(answers)
+    return Prediction(_name(source), said, far=None if distance is None else distance > 1, distance=distance)
 
 
 def _name(source: Picture) -> str:

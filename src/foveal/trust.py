@@ -55,7 +55,7 @@ def gather(network: nn.Module, batches: Batches, device: str, head: str, precisi
         truths.append(batch.truths.cpu() if isinstance(batch.truths, Tensor) else batch.truths)
         ids.extend(batch.ids)
 
-    sweep(network, batches, device, forward, take)
+    sweep(network, batches, device, forward, take, precision)
     return Gathered(torch.cat(outputs), _joined(features), _all(truths), ids)
 
 
