@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,14 @@ ROOT = Path(__file__).parents[1]
 if "PYTHONPATH" in os.environ:
     places = os.environ["PYTHONPATH"].split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(place).absolute()) for place in places if place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What Foveal keeps between runs (caches, measured speeds) is the suite's own, not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOVEAL_DATA_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
+from .depthwise import fast_depthwise
 from .errors import OptionError, UnknownNameError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -70,9 +71,10 @@ def likes_channels_last(network: str) -> bool:
 @contextmanager
 def autocast(device: str, precision: str) -> Iterator[None]:
     """Forward passes inside are computed in `precision`. Never yield to a consumer from inside."""
-    kind = device.partition(":")[0]
-    with torch.autocast(kind, DTYPES[precision], enabled=precision != "fp32", cache_enabled=True):
-        yield
+    kind, lower = device.partition(":")[0], precision != "fp32"
+    with torch.autocast(kind, DTYPES[precision], enabled=lower, cache_enabled=True):
+        with fast_depthwise(device) if lower else nullcontext():
+            yield
 
 
 def seed_all(seed: int, deterministic: bool = False) -> None:

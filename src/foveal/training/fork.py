@@ -29,7 +29,7 @@ _OF_DATA = ({f.name for f in dataclasses.fields(ReadOptions)} - {"data_home"}) |
 _OF_PLACE = {"out", "runs_dir", "data_home"}
 # What these say decides all that was chosen, but for the machine's part.
 _ROOTS = {"network", "weights", "pretrained", "recipe", "task", "size"}
-_STAYS = _ROOTS | {"device", "workers", "precision", *_OF_DATA, *_OF_PLACE}
+_STAYS = _ROOTS | {"device", "workers", *_OF_DATA, *_OF_PLACE}
 _FOLLOW = {
     "optimizer": ("lr", "weight_decay", "momentum"),
     "batch": ("lr", "accumulate"),
