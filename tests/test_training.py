@@ -306,7 +306,8 @@ def test_the_smallest_data_trains_with_every_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [({"network": "resnet9", "batch": 1}, "--batch"), ({"network": "alexnet"}, "--size")]
+    ("options", "says"),
+    [({"network": "resnet9", "batch": 1}, "--batch"), ({"network": "inception_v3"}, "--size")],
 )
 def test_a_network_that_cannot_take_the_pictures(
     tmp_path: Path, options: dict[str, object], says: str

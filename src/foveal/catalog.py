@@ -3,7 +3,7 @@
 A plug-in of kind `tasks` named `classify` is the module `foveal.tasks.classify`. A family file
 declares a literal `NAMES` tuple, read without importing. Other packages add theirs through entry
 points of the group `foveal.<kind>`. A name with a slash (`timm/convnext_tiny`) belongs to the
-family before the slash.
+family before the slash, and a network's name that ends in .yaml to the family of networks in files.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import ModuleType
 from .errors import UnknownNameError
 
 _WORDS = {"architectures": "network", "readers": "reader", "tasks": "task"}
+_FILES = (".yaml", ".yml")
 
 
 @functools.cache
@@ -54,7 +55,14 @@ def find(kind: str, name: str) -> ModuleType:
         UnknownNameError: no plug-in of this kind has the name.
     """
     table = _table(kind)
-    target = table.get(name) or table.get(name.partition("/")[0] + "/" if "/" in name else name)
+    target = table.get(name) or table.get(_family(kind, name))
     if target is None:
         raise UnknownNameError(_WORDS.get(kind, kind.rstrip("s")), name, table)
     return importlib.import_module(target)
+
+
+def _family(kind: str, name: str) -> str:
+    """The name of the family that a name belongs to."""
+    if kind == "architectures" and name.endswith(_FILES):
+        return "own/"
+    return name.partition("/")[0] + "/" if "/" in name else name

@@ -6,6 +6,7 @@ Every module has a one-line docstring and `SOURCE`, the paper or document it fol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -137,23 +138,44 @@ class Weights(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class About:
+    """What is to be said of a network: the year it was first published in, its idea in a sentence, its
+    parameters with 1,000 classes and 3 channels, its published top-1 accuracy on ImageNet (0 to 1; None: nobody
+    published one), where both come from, and what is not as published here."""
+
+    year: int
+    idea: str
+    parameters: int
+    accuracy: float | None
+    source: str
+    note: str = ""
+
+
 class Architecture(Protocol):
-    """architectures/NAME.py, or a family with NAMES"""
+    """architectures/NAME.py, or a family with NAMES
+
+    A module may also have:
+    `about(name)`, which returns an `About`;
+    `sizes(name)`: the least and the largest side of pictures for training from scratch, where none is given;
+    `small_stem(name)`: the side below which a network from scratch gets a stem for small pictures, 0 where it
+    has none; such a network's `build` also takes `stem`, "published" or "small";
+    `remarks(architecture)`: sentences on what building adds to what was asked for (a card's `architecture`);
+    `initialise(network, images)`: what a network from scratch takes from some training pictures, float `BCHW`,
+    normalised, before it learns.
+    """
 
     SOURCE: str
 
-    def build(self, name: str, *, outputs: int, channels: int, size: int) -> nn.Module:
-        """The network, randomly initialised from torch's global generator."""
+    def build(self, name: str, *, outputs: int, channels: int, size: int, **options: Any) -> nn.Module:
+        """The network, randomly initialised from torch's global generator. In training mode it may give
+        `structure.auxiliary.Outputs`, else one tensor. `options` are what else the card's `architecture` has."""
 
     def head(self, name: str) -> str:
         """The prefix of the last layer's parameters (`fc`, `classifier`, ...)."""
 
     def weights(self, name: str, wanted: str | None) -> Weights | None:
-        """The pretrained weights called `wanted` (None: the best that are to be had), or None.
-
-        A family may also have `initialise(network, images)`: what a network from scratch takes from some
-        training pictures, float `BCHW`, normalised, before it learns.
-        """
+        """The pretrained weights called `wanted` (None: the best that are to be had), or None."""
 
 
 class Augmentation(Protocol):

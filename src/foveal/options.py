@@ -68,6 +68,8 @@ class TrainOptions(ReadOptions):
     """Side of the network's input in pixels."""
     channels: Literal[1, 3, 4] | None = None
     """Colour channels: 1 grey, 3 RGB, 4 RGBA."""
+    stem: Literal["published", "small"] | None = None
+    """First layers: as published, or (small) a 3x3 convolution first that keeps the size, for small pictures."""
     batch: Positive | None = None
     """Pictures a step."""
     epochs: Positive | None = None

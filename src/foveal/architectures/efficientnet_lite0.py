@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..contracts import About
 from ..errors import ModelError
+from ..structure.layers import parameter_count
 from ..values import Preprocessing
 
 SOURCE = "Tan & Le 2019, EfficientNet; the Lite variant: Liu 2020, TensorFlow blog"
@@ -37,6 +39,16 @@ def build(name: str, *, outputs: int, channels: int, size: int) -> nn.Module:
 
 def head(name: str) -> str:
     return "classifier"
+
+
+def about(name: str) -> About:
+    return About(
+        2020,
+        "EfficientNet without what phones are slow at: no weighting of channels, and plain clipped rectifiers.",
+        parameter_count(lambda: build(name, outputs=1000, channels=3, size=224)),
+        0.751,
+        "Tan & Le 2019; Liu 2020; accuracy of TensorFlow's table of the Lite networks",
+    )
 
 
 @dataclass(frozen=True)

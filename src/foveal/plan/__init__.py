@@ -13,6 +13,7 @@ from .. import catalog, device, optimizers
 from ..contracts import Task
 from ..errors import OptionError
 from ..options import FitOptions, TrainOptions, flag
+from ..structure.transplant import channels_in_words
 from ..trust import SEEN
 from ..values import Choice, Dataset, Preprocessing
 from . import machine, recipe
@@ -54,6 +55,8 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     other = begin.network != choices.recipe.values.get("network")
     choices.adjusted("network", begin.network, begin.reason, (begin.network, begin.reason) if other else None)
     pre = recipe.preprocessing(choices, begin, facts)
+    begin = _for_channels(begin, pre.channels)
+    stem = recipe.stem(choices, begin, pre.size)
     batch = recipe.batch_size(choices, begin, count, where)
     _check_batch(batch, count)
     pieces = recipe.pieces(choices, batch, pre.size, where)
@@ -67,7 +70,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         choices.wanted(option)
     patience = recipe.patience(choices, stages)
     machine.choose(choices, dataset, pre, stages, begin.network, where)
-    filled = choices.filled()
+    filled, family = choices.filled(), catalog.find("architectures", begin.network)
     fit = FitOptions(
         stages=stages,
         **moves,
@@ -81,22 +84,36 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         seed=filled.seed,
         device=where,
         precision=filled.precision or "fp32",
-        head=catalog.find("architectures", begin.network).head(begin.network),
+        head=family.head(begin.network),
         batch=batch,
         after=len(dataset.part("test") or dataset.part("val")) + len(dataset.part("val")) + min(SEEN, count),
         deterministic=filled.deterministic,
         threads=filled.threads,
         compiled=bool(filled.compile),
     )
-    architecture = {
-        "name": begin.network,
-        "outputs": task.outputs,
-        "channels": pre.channels,
-        "size": pre.size,
-    }
+    architecture = _architecture(begin, task, pre, stem)
+    said = (
+        *_warnings(options, filled),
+        *(family.remarks(architecture) if hasattr(family, "remarks") else ()),
+    )
     last = filled.layout == "channels_last"
-    said = tuple(_warnings(options, filled))
     return Plan(filled, tuple(choices.made), fit, task, begin, pre, architecture, last, said)
+
+
+def _architecture(begin: Start, task: Task, pre: Preprocessing, stem: str) -> dict[str, Any]:
+    """What a model's card says of its network: all that building it needs."""
+    own = {"name": begin.network, "outputs": task.outputs, "channels": pre.channels, "size": pre.size}
+    # as published is not said, so that cards are as they were before there was a choice
+    options = {k: v for k, v in {**begin.options, "stem": stem}.items() if (k, v) != ("stem", "published")}
+    return {**own, **options}
+
+
+def _for_channels(begin: Start, channels: int) -> Start:
+    """The start, which says how its weights come to take so many channels."""
+    own = begin.preprocessing
+    if begin.state is None or own is None or own.channels == channels:
+        return begin
+    return dataclasses.replace(begin, adapted=channels_in_words(own.channels, channels))
 
 
 def _check_names(options: TrainOptions) -> None:

@@ -13,23 +13,23 @@ from .. import catalog, device, events
 from ..errors import OptionError
 from ..growing import side_at
 from ..options import TrainOptions, flag
-from ..structure.layers import is_in, stages
+from ..structure.auxiliary import attached
+from ..structure.layers import first_convolution, is_in, stages
 from ..structure.regularise import set_drop_path, set_dropout
-from ..structure.transplant import transplant
+from ..structure.transplant import Transplant, transplant
 from . import Plan
 
 
 def built(architecture: dict[str, Any], options: TrainOptions) -> nn.Module:
     """The network as `architecture` and the options say, its weights drawn from torch's generator."""
-    a = architecture
-    network: nn.Module = catalog.find("architectures", a["name"]).build(
-        a["name"], outputs=a["outputs"], channels=a["channels"], size=a["size"]
-    )
+    a = dict(architecture)
+    name = a.pop("name")
+    network: nn.Module = catalog.find("architectures", name).build(name, **a)
     for option, set_share in (("dropout", set_dropout), ("drop_path", set_drop_path)):
         share = getattr(options, option)
         if share and not set_share(network, share):
             raise OptionError(
-                f"{flag(option)} {share:g} was given, and {a['name']} has no place for it.",
+                f"{flag(option)} {share:g} was given, and {name} has no place for it.",
                 "Dropout: alexnet, vgg, densenet, efficientnet and most of timm's networks; drop-path: convnext, "
                 "efficientnet and most of timm's.",
                 f"Leave {flag(option)} out, or choose another --network.",
@@ -67,12 +67,31 @@ def seeded_network(planned: Plan, screen: Callable[[Any], None]) -> nn.Module:
         )
         if done.adapted:
             screen(events.Noticed(what="weights", says=f"adapted to this data: {', '.join(done.adapted)}"))
-        lost = [name for name in done.fresh if not is_in(name, planned.fit.head)]
-        if lost:
-            screen(
-                events.Noticed(what="weights", says=f"not in {s.source}, so drawn anew: {', '.join(lost)}")
-            )
+        _tell_lost(network, done, planned, screen)
     return network
+
+
+def _tell_lost(network: nn.Module, done: Transplant, planned: Plan, screen: Callable[[Any], None]) -> None:
+    """Say what the weights had nothing for, but for last layers, which other labels want new anyway.
+
+    Raises:
+        OptionError: they belong to other first layers.
+    """
+    stem, there = first_convolution(network), attached(network)
+    choosable = any(choice.option == "stem" for choice in planned.choices)
+    if choosable and stem is not None and f"{stem[0]}.weight" in done.fresh:
+        raise OptionError(
+            f"The weights of {planned.start.source} do not fit the first convolution of {planned.start.network}.",
+            "Weights of a network with the same first layers: published ones want --stem published.",
+            f"Give --stem {'published' if 'stem' in planned.architecture else 'small'}, or other --weights.",
+        )
+    ends = (planned.fit.head, *(one.last for one in there))
+    lost = [name for name in done.fresh if not any(is_in(name, end) for end in ends)]
+    of_heads = {name: one.head for name in lost for one in there if is_in(name, one.head)}
+    if lost:
+        named = dict.fromkeys(of_heads.get(name, name) for name in lost)
+        says = f"not in {planned.start.source}, so drawn anew: {', '.join(named)}"
+        screen(events.Noticed(what="weights", says=says))
 
 
 def _try_out(network: nn.Module, planned: Plan) -> None:

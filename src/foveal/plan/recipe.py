@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .. import muon, optimizers
+from .. import catalog, muon, optimizers
 from ..contracts import Task
 from ..errors import OptionError
 from ..options import Stage, flag
@@ -19,7 +19,12 @@ from .view import MAGNITUDE
 
 # Networks whose published recipes use an adaptive optimizer (or RMSProp), and whose depthwise
 # convolutions train badly with plain SGD at the usual rates; the others' use SGD with momentum.
-ADAPTIVE = ("efficientnet", "mobilenet", "mnasnet", "convnext", "regnet", "timm/", "shufflenet")
+ADAPTIVE = (
+    *("efficientnet", "mobilenet", "mnasnet", "convnext", "regnet", "timm/", "shufflenet"),
+    *("vit", "swin", "maxvit"),
+)
+PLAIN = ("alexnet", "vgg", "squeezenet")
+"""Without normalisation, unless their names end in bn: at the others' rate they learn nothing."""
 
 
 def preprocessing(choices: Choices, start: Start, facts: Facts) -> Preprocessing:
@@ -27,8 +32,7 @@ def preprocessing(choices: Choices, start: Start, facts: Facts) -> Preprocessing
     side = min(facts.width, facts.height)
     own = start.preprocessing
     if own is None:
-        # others than the small network halve the picture five times before they look at the whole
-        least, most = (8, 64) if start.network in ("resnet9", "sprintnet") else (64, 224)
+        least, most = _sizes(start.network)
         size = choices.pick("size", max(least, min(side, most)), f"the pictures' shorter side is {side} px")
         channels = choices.pick("channels", *_colours(facts))
         # batch normalisation makes the exact values immaterial; these bring pictures near mean 0, std 1
@@ -44,6 +48,46 @@ def preprocessing(choices: Choices, start: Start, facts: Facts) -> Preprocessing
         mean, std = sum(own.mean) / own.channels, sum(own.std) / own.channels
         own = replace(own, channels=channels, mean=(mean,) * channels, std=(std,) * channels)
     return replace(own, size=size)
+
+
+def _sizes(network: str) -> tuple[int, int]:
+    """The least and the largest side that a network from scratch is trained on. Most halve the picture five
+    times before they look at the whole."""
+    family = catalog.find("architectures", network)
+    sides: tuple[int, int] = family.sizes(network) if hasattr(family, "sizes") else (64, 224)
+    return sides
+
+
+def stem(choices: Choices, start: Start, size: int) -> str:
+    """Which first layers the network has; recorded only where it has a small stem, or one was asked for.
+
+    Raises:
+        OptionError: a small stem was given for a network that has none.
+    """
+    family, own = catalog.find("architectures", start.network), start.options.get("stem")
+    below = family.small_stem(start.network) if hasattr(family, "small_stem") else 0
+    if not below and choices.given.stem != "small":
+        return "published"
+    if not below:
+        raise OptionError(
+            f"--stem small was given, and {start.network} has no small stem.",
+            "Networks whose first layers shrink the picture four times: alexnet, resnet, resnext, densenet, "
+            "googlenet, inception_v3, squeezenet, shufflenet_v2, convnext.",
+            "Leave --stem out, or choose another --network.",
+        )
+    wanted, why = "published", "the weights' own"
+    if own is not None:
+        wanted = own
+    elif start.state is None and size < below:
+        wanted = "small"
+        why = (
+            f"the published first layers leave little of a picture of {size} px: the first is a 3x3 convolution "
+            "instead that keeps the size (He et al. 2016, section 4.2)"
+        )
+    elif start.state is None:
+        why = f"small from scratch below {below} px only"
+    chosen: str = choices.pick("stem", wanted, why)
+    return chosen
 
 
 def _colours(facts: Facts) -> tuple[int, str]:
@@ -126,6 +170,11 @@ def _rate(optimizer: str, start: Start, batch: int) -> tuple[float, str]:
     if optimizer == "muon":
         return muon.LR * math.sqrt(batch / muon.BATCH), f"{muon.SOURCE}; with the square root of the batch"
     if optimizers.is_like_sgd(optimizer):
+        if scratch and start.network.startswith(PLAIN) and not start.network.endswith("_bn"):
+            return (
+                0.01 * batch / 128,
+                "0.01 per 128 pictures where nothing normalises (Krizhevsky et al. 2012), linear in the batch",
+            )
         if scratch:
             return (
                 0.1 * batch / 128,

@@ -7,7 +7,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -27,14 +27,17 @@ SMALL = "resnet9"
 LARGE = "resnet18"
 TINY_SIDE, PLENTY = 64, 1000
 MAX_BYTES = 8 * 2**30
+OF_ALL = ("name", "outputs", "channels", "size")
+"""What a card says of every architecture."""
 
 
 @dataclass(frozen=True)
 class Start:
     """A network's name and the weights it starts from; `state` is None from scratch.
 
-    `labels` are the classes of one's own model, whose rows of the head go along by name; published
-    weights give none, as their "daisy" may not be yours. `preprocessing` is the weights' own.
+    `options` are what else its architecture is told when it is built. `labels` are the classes of one's
+    own model, whose rows of the head go along by name; published weights give none, as their "daisy" may
+    not be yours. `preprocessing` is the weights' own.
     """
 
     network: str
@@ -44,10 +47,16 @@ class Start:
     labels: tuple[str, ...] = ()
     source: str = ""
     licence: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    adapted: str = ""
+    """What is done to the weights so that they take other channels."""
 
     @property
     def origin(self) -> dict[str, Any] | None:
-        return {"source": self.source, "licence": self.licence} if self.state else None
+        if self.state is None:
+            return None
+        said = {"source": self.source, "licence": self.licence}
+        return said | ({"adapted": self.adapted} if self.adapted else {})
 
 
 def choose(dataset: Dataset, options: TrainOptions) -> Start:
@@ -56,10 +65,12 @@ def choose(dataset: Dataset, options: TrainOptions) -> Start:
     Raises:
         ModelError, OfflineError, UnknownNameError: what was asked for is not to be had.
     """
+    family = catalog.find("architectures", options.network) if options.network is not None else None
+    if hasattr(family, "read"):
+        return _own(family, options)
     if options.weights is not None:
         return _asked(options.weights, options.network)
-    if options.network is not None:
-        family = catalog.find("architectures", options.network)
+    if family is not None and options.network is not None:
         published = family.weights(options.network, None) if options.pretrained is not False else None
         if published is not None:
             try:
@@ -72,6 +83,17 @@ def choose(dataset: Dataset, options: TrainOptions) -> Start:
             "from scratch" if options.pretrained is False else "no pretrained weights are published",
         )
     return _left_open(dataset, options)
+
+
+def _own(family: Any, options: TrainOptions) -> Start:
+    """A network of one's own, from the file that describes it; with weights where some were given."""
+    assert options.network is not None
+    name, layers = family.read(options.network)
+    told = {"layers": layers}
+    if options.weights is None:
+        return Start(name, f"from scratch, as {options.network} says", options=told)
+    given = _asked(options.weights, name)
+    return replace(given, options=told)
 
 
 def _left_open(dataset: Dataset, options: TrainOptions) -> Start:
@@ -139,6 +161,7 @@ def _file(path: Path, network: str | None) -> Start:
         else:
             tensors = model.network.state_dict()
             own = str(model.card.architecture["name"])
+            told = {k: v for k, v in model.card.architecture.items() if k not in OF_ALL}
             if network not in (None, own):
                 raise ModelError(
                     f"{path} is a model of {own}, and --network {network} was given too.",
@@ -147,7 +170,7 @@ def _file(path: Path, network: str | None) -> Start:
                 )
             return Start(
                 own, f"the network of {path}", lambda: tensors, model.preprocessing, tuple(model.task.labels),
-                str(path), str((model.card.origin or {}).get("licence", "")),
+                str(path), str((model.card.origin or {}).get("licence", "")), {"stem": "published"} | told,
             )  # fmt: skip
     try:
         data = path.read_bytes()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import nn
+
+from .auxiliary import attached
 
 
 def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d] | None:
@@ -18,22 +22,49 @@ def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d] | None:
 def set_channels(network: nn.Module, channels: int) -> None:
     """Make the first convolution take `channels`; its weights are drawn anew."""
     found = first_convolution(network)
-    if found is None or found[1].in_channels == channels:
-        return
-    name, old = found
-    parent, _, child = name.rpartition(".")
+    if found is not None and found[1].in_channels != channels:
+        replace_convolution(network, found[0], channels=channels)
+
+
+def replace_convolution(
+    network: nn.Module, name: str, *, channels: int | None = None, kernel: int = 0, stride: int = 0
+) -> None:
+    """Put another convolution in the place of the one called `name`: for other channels, or with another
+    square kernel, padded so that stride 1 keeps the size.
+
+    Its weights are drawn anew, as large as the old ones were beside their number: what it gives of noise
+    stays as strong, however the architecture draws its layers.
+    """
+    old = network.get_submodule(name)
+    assert isinstance(old, nn.Conv2d)
     new = nn.Conv2d(
-        channels,
+        channels or old.in_channels,
         old.out_channels,
-        old.kernel_size,  # type: ignore[arg-type]
-        old.stride,  # type: ignore[arg-type]
-        old.padding,  # type: ignore[arg-type]
+        kernel or old.kernel_size,  # type: ignore[arg-type]
+        stride or old.stride,  # type: ignore[arg-type]
+        kernel // 2 if kernel else old.padding,  # type: ignore[arg-type]
         old.dilation,  # type: ignore[arg-type]
         groups=1,
         bias=old.bias is not None,
         padding_mode=old.padding_mode,
     )
+    with torch.no_grad():
+        new.weight.mul_(_strength(old.weight) / _strength(new.weight))
+        if new.bias is not None and old.bias is not None:
+            new.bias.copy_(old.bias)
+    parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, new)
+
+
+def _strength(kernels: torch.Tensor) -> torch.Tensor:
+    """The length of an average kernel of `OIHW`."""
+    return kernels.square().sum(dim=(1, 2, 3)).mean().sqrt()
+
+
+def parameter_count(build: Callable[[], nn.Module]) -> int:
+    """How many parameters the network has that `build` makes; torch's generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        return sum(p.numel() for p in build().parameters())
 
 
 def is_in(name: str, head: str) -> bool:
@@ -42,29 +73,32 @@ def is_in(name: str, head: str) -> bool:
 
 
 def stages(network: nn.Module, head: str) -> list[list[tuple[str, nn.Parameter]]]:
-    """The backbone's parameters as stages, first layers first, and the head's as the last one.
+    """The backbone's parameters as stages, first layers first, and the head's as the last one, with those
+    of auxiliary heads after them.
 
     A stage is a child of the network; a child that holds more than half of the backbone (a
     `blocks` or `features` list) is opened and each of its children is one.
     """
-    backbone = sum(p.numel() for n, p in network.named_parameters() if not is_in(n, head))
+    heads = (head, *(one.head for one in attached(network)))
+    groups: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in heads}
+    backbone: list[tuple[str, nn.Parameter]] = []
+    for name, parameter in network.named_parameters():
+        owner = next((h for h in heads if is_in(name, h)), None)
+        (backbone if owner is None else groups[owner]).append((name, parameter))
+    last = [pair for group in groups.values() for pair in group]
+    size = sum(p.numel() for _, p in backbone)
     names: list[str] = []
     for name, child in network.named_children():
-        held = sum(p.numel() for n, p in child.named_parameters(name) if not is_in(n, head))
-        if held > backbone / 2 and isinstance(child, nn.Sequential | nn.ModuleList):
+        held = sum(p.numel() for n, p in backbone if is_in(n, name))
+        if held > size / 2 and isinstance(child, nn.Sequential | nn.ModuleList):
             names += [f"{name}.{inner}" for inner, _ in child.named_children()]
         else:
             names.append(name)
     # the network's own parameters (position embeddings, ...) belong to its first layers
-    groups: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in ("", *names)}
-    last: list[tuple[str, nn.Parameter]] = []
-    for name, parameter in network.named_parameters():
-        if is_in(name, head):
-            last.append((name, parameter))
-            continue
-        owner = next((n for n in names if is_in(name, n)), "")
-        groups[owner].append((name, parameter))
-    return [*(group for group in groups.values() if group), last]
+    parts: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in ("", *names)}
+    for name, parameter in backbone:
+        parts[next((n for n in names if is_in(name, n)), "")].append((name, parameter))
+    return [*(part for part in parts.values() if part), last]
 
 
 @dataclass(frozen=True)
@@ -124,25 +158,46 @@ def _tempos(network: nn.Module) -> dict[int, Tempo]:
 
 
 def set_trainable(network: nn.Module, head: str, trainable: str, frozen: int = 0) -> None:
-    """Freeze all but the head (`head`), or nothing (`all`) but the first `frozen` stages."""
+    """Freeze all but the head (`head`), or nothing (`all`) but the first `frozen` stages, and the auxiliary
+    heads on what is frozen."""
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(trainable == "all" or is_in(name, head))
     for stage in stages(network, head)[:-1][:frozen]:
         for _, parameter in stage:
             parameter.requires_grad_(False)
+    for idle in _idle(network, head, trainable, frozen):
+        network.get_submodule(idle).requires_grad_(False)
 
 
 def set_training(network: nn.Module, head: str, trainable: str, frozen: int = 0) -> None:
     """Training mode for what is trained; what is frozen stays in evaluation mode throughout, so that
-    its features do not change (batch statistics, dropout, drop-path)."""
+    its features do not change (batch statistics, dropout, drop-path). So do the auxiliary heads on it, and
+    one in evaluation mode gives nothing: its loss would teach the backbone nothing."""
     network.train(trainable == "all")
     if trainable == "head":
         network.training = True  # the task asks the root which mode it is in; its children decide theirs
         network.get_submodule(head).train()
+    for idle in _idle(network, head, trainable, frozen):
+        network.get_submodule(idle).eval()
     if not frozen:
         return
-    still = {id(p) for stage in stages(network, head)[:-1][:frozen] for _, p in stage}
+    still = _frozen(network, head, frozen)
     for module in list(network.modules())[1:]:
         own = [id(p) for p in module.parameters()]
         if own and still.issuperset(own):
             module.eval()
+
+
+def _frozen(network: nn.Module, head: str, count: int) -> set[int]:
+    """The parameters (by identity) of the first `count` stages."""
+    return {id(p) for stage in stages(network, head)[:-1][:count] for _, p in stage}
+
+
+def _idle(network: nn.Module, head: str, trainable: str, frozen: int) -> list[str]:
+    """The auxiliary heads that have nothing to teach: all, or those on a module of frozen stages."""
+    there = attached(network)
+    if trainable == "head":
+        return [one.head for one in there]
+    still = _frozen(network, head, frozen) if there and frozen else set()
+    below = {one.head: [id(p) for p in network.get_submodule(one.after).parameters()] for one in there}
+    return [name for name, own in below.items() if still.issuperset(own)]

@@ -1,4 +1,4 @@
-"""Put weights into a network they do not fit exactly: other channels, other classes."""
+"""Put weights into a network they do not fit exactly: other channels, other classes, another size."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import ModelError
+from .auxiliary import attached
 from .layers import first_convolution, is_in
 
 
@@ -34,6 +36,24 @@ def adapt_channels(weight: Tensor, channels: int) -> Tensor:
     return weight.repeat(1, turns, 1, 1)[:, :channels] * (old / channels)
 
 
+def channels_in_words(old: int, new: int) -> str:
+    """What `adapt_channels` did, for a model's card."""
+    if new == 1:
+        return f"first kernels summed over {old} channels, for one"
+    return f"first kernels repeated from {old} channels to {new}, times {old}/{new}"
+
+
+def adapt_positions(positions: Tensor, count: int) -> Tensor | None:
+    """Position embeddings `1NC` of a class token and a square of patches for `count` places in all; None
+    where the patches are no square. The square is interpolated (Dosovitskiy et al. 2021, section 3.2)."""
+    old, new = round((positions.shape[1] - 1) ** 0.5), round((count - 1) ** 0.5)
+    if old**2 + 1 != positions.shape[1] or new**2 + 1 != count:
+        return None
+    square = positions[:, 1:].transpose(1, 2).reshape(len(positions), -1, old, old)
+    square = F.interpolate(square, (new, new), mode="bicubic", align_corners=True)
+    return torch.cat([positions[:, :1], square.flatten(2).transpose(1, 2)], 1)
+
+
 def transplant(
     state: Mapping[str, Tensor],
     network: nn.Module,
@@ -49,35 +69,70 @@ def transplant(
     sides), and row by row for classes of the same name otherwise. Rows of new classes of a linear
     head start at zero: the first loss is then ln(classes), whatever scale the architecture draws
     its head at (Kolesnikov et al. 2020, Big Transfer, section 3.3). Others stay as they were drawn,
-    as a rectifier behind them would let nothing through.
+    as a rectifier behind them would let nothing through. The same goes for the last layer of auxiliary
+    heads; what else they have may be missing. First kernels are adapted to other channels
+    (`adapt_channels`), position embeddings to another size (`adapt_positions`).
 
     Raises:
         ModelError: less than 90 % of the backbone's tensors fit: these are another network's weights.
     """
-    own = network.state_dict()
-    if isinstance(network.get_submodule(head), nn.Linear):
-        own = {n: torch.zeros_like(t) if is_in(n, head) else t for n, t in own.items()}
+    lasts = (head, *(one.last for one in attached(network)))
+    own = {
+        name: torch.zeros_like(tensor) if _is_linear(network, name, lasts) else tensor
+        for name, tensor in network.state_dict().items()
+    }
     stem = first_convolution(network)
     taken: dict[str, Tensor] = {}
     adapted: list[str] = []
     fresh: list[str] = []
     for name, tensor in own.items():
         given = state.get(name)
+        in_last = any(is_in(name, last) for last in lasts)
         if given is None:
             if not name.endswith("num_batches_tracked"):
                 fresh.append(name)
-        elif is_in(name, head) and (list(old_labels) != list(new_labels) or given.shape != tensor.shape):
+        elif in_last and (list(old_labels) != list(new_labels) or given.shape != tensor.shape):
             taken[name], known = _rows(given, tensor, old_labels, new_labels)
             (adapted if known else fresh).append(name)
         elif given.shape == tensor.shape:
             taken[name] = given
-        elif stem and name == f"{stem[0]}.weight" and _but_channels(given) == _but_channels(tensor):
-            taken[name] = adapt_channels(given.float(), tensor.shape[1]).to(tensor.dtype)
-            adapted.append(name)
         else:
-            fresh.append(name)
-    backbone = [n for n in own if not is_in(n, head) and not n.endswith("num_batches_tracked")]
-    missing = [n for n in backbone if n not in taken]
+            fitting = _fitted(given, tensor, name, stem[0] if stem else None)
+            if fitting is not None:
+                taken[name] = fitting
+            (fresh if fitting is None else adapted).append(name)
+    _check_kinship(own, taken, (head, *(one.head for one in attached(network))), source)
+    with torch.no_grad():
+        network.load_state_dict({**own, **taken})
+    whole = len(taken) - len(adapted) - sum(name in taken for name in fresh)
+    return Transplant(whole, tuple(adapted), tuple(fresh))
+
+
+def _is_linear(network: nn.Module, name: str, lasts: Sequence[str]) -> bool:
+    """Whether a tensor called `name` belongs to a last layer that is linear."""
+    return any(is_in(name, last) and isinstance(network.get_submodule(last), nn.Linear) for last in lasts)
+
+
+def _fitted(given: Tensor, tensor: Tensor, name: str, stem: str | None) -> Tensor | None:
+    """A tensor of another shape, adapted; None where nothing fits."""
+    if stem is not None and name == f"{stem}.weight" and _but_channels(given) == _but_channels(tensor):
+        return adapt_channels(given.float(), tensor.shape[1]).to(tensor.dtype)
+    if name.endswith("pos_embedding") and given.shape[::2] == tensor.shape[::2]:
+        made = adapt_positions(given.float(), tensor.shape[1])
+        return None if made is None else made.to(tensor.dtype)
+    return None
+
+
+def _check_kinship(
+    own: Mapping[str, Tensor], taken: Mapping[str, Tensor], heads: Sequence[str], source: str
+) -> None:
+    """Refuse another network's weights."""
+    backbone = [
+        name
+        for name in own
+        if not any(is_in(name, head) for head in heads) and not name.endswith("num_batches_tracked")
+    ]
+    missing = [name for name in backbone if name not in taken]
     if len(missing) > len(backbone) / 10:
         raise ModelError(
             f"The weights of {source} do not fit this network: {len(missing)} of {len(backbone)} tensors "
@@ -85,10 +140,6 @@ def transplant(
             "Weights of the same architecture; other classes and other colour channels are adapted.",
             "Give the architecture these weights are of with --network.",
         )
-    with torch.no_grad():
-        network.load_state_dict({**own, **taken})
-    whole = len(taken) - len(adapted) - sum(name in taken for name in fresh)
-    return Transplant(whole, tuple(adapted), tuple(fresh))
 
 
 def _but_channels(kernels: Tensor) -> tuple[int, ...]:

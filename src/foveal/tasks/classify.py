@@ -18,6 +18,7 @@ from ..contracts import View
 from ..data.views import evaluation_view
 from ..errors import UnknownNameError
 from ..intervals import bootstrap
+from ..structure.auxiliary import total_loss
 from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step
 
 SOURCE = (
@@ -76,9 +77,14 @@ class Classify:
 
     def step(self, network: nn.Module, batch: Batch) -> Step:
         """Forward and loss; outputs are logits `BC`. Smoothing applies in training only."""
-        logits = network(batch.images)
-        smoothing = self.label_smoothing if network.training else 0.0
-        truths, classes = batch.truths, len(self.labels)
+        logits, loss = total_loss(
+            network(batch.images), lambda made: self._loss(made, batch.truths, network.training)
+        )
+        return Step(loss, {}, logits)
+
+    def _loss(self, logits: Tensor, truths: Tensor, training: bool) -> Tensor:
+        smoothing = self.label_smoothing if training else 0.0
+        classes = len(self.labels)
         if self.loss == "bce":
             wanted = truths if truths.is_floating_point() else F.one_hot(truths, classes).float()
             wanted = wanted * (1 - smoothing) + smoothing / classes
@@ -87,10 +93,10 @@ class Classify:
             # torch's own mean where nothing is weighted: equal to a bare loop bit for bit
             how = "none" if self.class_weights else "mean"
             each = F.cross_entropy(logits.float(), truths, label_smoothing=smoothing, reduction=how)
-        if self.class_weights and network.training:
+        if self.class_weights and training:
             weights = torch.tensor(self.class_weights, device=logits.device)
             each = each * (truths @ weights if truths.is_floating_point() else weights[truths])
-        return Step(each.mean(), {}, logits)
+        return each.mean()
 
     def mix(self, truths: Tensor, order: Tensor, share: float | Tensor) -> Tensor:
         """Class shares `BC`: `share` of one's own, the rest of the picture's at `order` (Zhang et al. 2018)."""

@@ -18,6 +18,7 @@ from ..contracts import View
 from ..data.views import evaluation_view
 from ..errors import UnknownNameError
 from ..intervals import wilson
+from ..structure.auxiliary import total_loss
 from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step
 
 SOURCE = (
@@ -97,12 +98,15 @@ class Multilabel:
 
     def step(self, network: nn.Module, batch: Batch) -> Step:
         """Forward and loss; outputs are logits `BC`. Smoothing and weights apply in training only."""
-        logits = network(batch.images)
-        wanted, weights = batch.truths, None
+        wanted = batch.truths
+        factors = None
         if network.training:
             wanted = wanted * (1 - self.label_smoothing) + self.label_smoothing / 2
-            weights = torch.tensor(self.class_weights, device=logits.device) if self.class_weights else None
-        loss = F.binary_cross_entropy_with_logits(logits.float(), wanted, pos_weight=weights)
+            factors = torch.tensor(self.class_weights, device=wanted.device) if self.class_weights else None
+        logits, loss = total_loss(
+            network(batch.images),
+            lambda made: F.binary_cross_entropy_with_logits(made.float(), wanted, pos_weight=factors),
+        )
         return Step(loss, {}, logits)
 
     def mix(self, truths: Tensor, order: Tensor, share: float | Tensor) -> Tensor:

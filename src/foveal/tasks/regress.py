@@ -18,6 +18,7 @@ from ..contracts import View
 from ..data.views import evaluation_view
 from ..errors import DataError, UnknownNameError
 from ..intervals import bootstrap
+from ..structure.auxiliary import total_loss
 from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step
 
 SOURCE = (
@@ -75,9 +76,9 @@ class Regress:
 
     def step(self, network: nn.Module, batch: Batch) -> Step:
         """Forward and loss; outputs are standardised numbers `B1`."""
-        outputs = network(batch.images)
         of = F.huber_loss if self.loss == "huber" else F.mse_loss
-        return Step(of(outputs.float(), batch.truths), {}, outputs)
+        outputs, loss = total_loss(network(batch.images), lambda made: of(made.float(), batch.truths))
+        return Step(loss, {}, outputs)
 
     def mix(self, truths: Tensor, order: Tensor, share: float | Tensor) -> None:
         """None: a blend of two pictures does not show the blend of their numbers (Yao et al. 2022, C-Mixup)."""

@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 GROUPS = {
     "Data": ("reader", "path_column", "label_column", "exclude", "data_home", "split_seed"),
     "Run": ("out", "runs_dir", "resume", "seed", "save_seconds"),
-    "Network": ("task", "network", "weights", "pretrained", "size", "channels"),
+    "Network": ("task", "network", "weights", "pretrained", "size", "channels", "stem"),
     "Training": (
         *("recipe", "batch", "accumulate", "epochs", "minutes", "patience", "optimizer", "lr", "find_lr"),
         *("schedule", "warmup", "momentum", "weight_decay", "layer_decay", "freeze", "clip", "ema"),
