@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from .options import ReadOptions, TrainOptions
     from .run import Run
     from .values import Dataset, Evaluation, Prediction
+    from .verbs.anatomy import anatomy
     from .verbs.clean import clean
+    from .verbs.convolution import convolution
     from .verbs.delete import delete
     from .verbs.diff import diff
     from .verbs.evaluate import evaluate
@@ -34,7 +36,9 @@ __all__ = [
     "ReadOptions",
     "Run",
     "TrainOptions",
+    "anatomy",
     "clean",
+    "convolution",
     "delete",
     "diff",
     "evaluate",
@@ -54,7 +58,9 @@ _HOMES = {
     "ReadOptions": "options",
     "Run": "run",
     "TrainOptions": "options",
+    "anatomy": "verbs.anatomy",
     "clean": "verbs.clean",
+    "convolution": "verbs.convolution",
     "delete": "verbs.delete",
     "diff": "verbs.diff",
     "evaluate": "verbs.evaluate",

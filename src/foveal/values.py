@@ -275,6 +275,19 @@ def figure(value: float) -> str:
     return f"{value:.1f}" if 1000 <= size < 1e7 else f"{value:.4g}"
 
 
+def short_count(count: float) -> str:
+    """A count for people, three digits: `64`, `9.41 k`, `25.6 M`, `4.09 G`, `2.6 T`."""
+    for factor, sign in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if count >= 0.9995 * factor:
+            return f"{count / factor:#.3g}".rstrip(".") + sign
+    return f"{count:g}"
+
+
+def short_bytes(count: float) -> str:
+    """A size for people: `420 B`, `9.4 kB`, `86 MB`."""
+    return f"{short_count(count)}B" if count >= 999.5 else f"{count:g} B"
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a model says of one picture: `predictions` best first, or why there are none.

@@ -84,7 +84,7 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
     given, chosen = record.decisions(g)
     lines = curves.charts(g)
     judged = g.evaluation
-    return _environment().get_template("page.html").render(
+    return environment().get_template("page.html").render(
         g=g, title=g.name, verdict=verdict.verdict(g), advice=advice.advice(g), done=record.done(g),
         facts=record.facts(g), curves=lines, loss_note=_loss_note(g), range_test=calibration.range_test(g),
         stages=record.stages(g), range_says=record.rate_in_words(g), confusion=confusion.confusion(g, album, level),
@@ -93,7 +93,7 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
         far=calibration.none_of_these(g.trust), glance=glance.glance(g, album, level), sheet=glance.sheet(g, level),
         given=given, chosen=chosen, spent=record.time_spent(g),
         bottleneck=g.result.get("bottleneck"), again=record.again(g),
-        metrics=_metrics(g), css=Markup(_text("style.css")), script=Markup(_text("page.js")) if script else "",
+        metrics=_metrics(g), css=Markup(text("style.css")), script=Markup(text("page.js")) if script else "",
         plotly=Markup(_plotly()) if script else "", bare=level.cell == 0,
     )  # fmt: skip
 
@@ -174,7 +174,7 @@ def _loss_note(g: Gathered) -> str:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -192,7 +192,7 @@ def _environment() -> Environment:
     return made
 
 
-def _text(name: str) -> str:
+def text(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 

@@ -25,10 +25,13 @@ VERBS = {
     "train": "Train a network for the task that the data poses.",
     "evaluate": "Judge a model on labelled pictures, with confidence intervals.",
     "predict": "Say what a model sees in pictures and folders of pictures.",
+    "anatomy": "Take a network apart: layers, shapes, parameters, receptive fields, what it costs.",
     "runs": "List what has been trained here; fork, resume, compare and delete it.",
 }
-GROUPS = {"runs": ("fork", "resume", "diff", "report", "delete", "clean")}
-"""Verbs that have commands of their own, in `foveal.terminal.manage`."""
+GROUPS = {"runs": ("fork", "resume", "diff", "report", "delete", "clean"), "anatomy": ("conv",)}
+"""Verbs that have commands of their own."""
+PLACES = {"runs": "manage", "anatomy": "anatomy"}
+"""The modules of `foveal.terminal` that such verbs are in."""
 BEGAN: ContextVar[float] = ContextVar("began")
 """When the command began, in Unix seconds: what it took counts from there."""
 WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
@@ -51,7 +54,7 @@ def build() -> App:
         group_parameters=cyclopts.Group("Output", sort_key=90),
     )
     for rank, (verb, meaning) in enumerate(VERBS.items()):
-        where = "manage" if verb in GROUPS else "commands"
+        where = PLACES.get(verb, "commands")
         app.command(f"foveal.terminal.{where}:{verb}", name=verb, help=meaning, sort_key=rank)
     return app
 

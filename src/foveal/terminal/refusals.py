@@ -36,6 +36,9 @@ OTHER_WORDS = {
     **dict.fromkeys(("time", "max-time"), "minutes"),
 }
 
+WITH_ARGUMENTS = ("anatomy",)
+"""Verbs with commands that take an argument in a command's place as well."""
+
 
 def refusal(
     error: CycloptsError, words: list[str], verbs: tuple[str, ...], groups: Mapping[str, tuple[str, ...]]
@@ -44,9 +47,10 @@ def refusal(
     verb = next((word for word in words if word in verbs), "")
     after = words[words.index(verb) + 1 :][:1] if verb else []
     if verb in groups and after and not after[0].startswith("-"):
-        if after[0] not in groups[verb]:
+        if after[0] in groups[verb]:
+            verb = f"{verb} {after[0]}"
+        elif verb not in WITH_ARGUMENTS:
             return _unknown_command(verb, after[0], groups[verb])
-        verb = f"{verb} {after[0]}"
     usage = f"foveal {verb}".strip() + " --help"
     match error:
         case UnknownOptionError():

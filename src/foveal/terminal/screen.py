@@ -22,6 +22,8 @@ REFRESH_SECONDS = 0.2
 NARROW, WIDE, BAR = 72, 100, 24  # columns
 PATHS_SHOWN = 5
 SEVERITY = {"note": "cyan", "warning": "yellow", "error": "bold red"}
+COUNTED = {"judging": "networks"}
+"""What is counted while it is worked on, where it is no pictures."""
 
 
 class Screen:
@@ -159,7 +161,7 @@ class Screen:
 
     def _count(self, what: str, done: int, total: int) -> None:
         if total:
-            self._advance(what, done / total, f"{what} {done} of {total} pictures")
+            self._advance(what, done / total, f"{what} {done} of {total} {COUNTED.get(what, 'pictures')}")
         if done >= total:
             self._end_bar()
 

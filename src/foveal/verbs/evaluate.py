@@ -58,27 +58,38 @@ def evaluate(
             f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
         )
     loaded = model if isinstance(model, Model) else model_of(model)
-    if data is None:
-        dataset = _own_data(model)
-    else:
-        dataset = examine(read(str(data), read_options, loaded.task.name), data_home=read_options.data_home)
-    part, items = _part(dataset, split)
-    known, issues = _known(loaded.task, dataset, items)
     loaded.network.to(where)
-    batches = Batches(
-        dataset.root,
-        known,
-        loaded.task,
-        loaded.task.view(loaded.preprocessing),
-        loaded.preprocessing,
-        batch,
-        varied=False,
-    )
+    part, batches, issues = pictures_for(loaded, model, data, split, batch, read_options)
     views = loaded.preprocessing.views if views is None else views
     network = loaded.network if views == 1 else Views(loaded.network, views)
     judged = evaluation.evaluate(network, loaded.task, batches, part, where)
+    return dataclasses.replace(judged, issues=issues)
+
+
+def pictures_for(
+    loaded: Model,
+    model: str | Path | Model,
+    data: str | Path | None,
+    split: str | None,
+    batch: int,
+    options: ReadOptions,
+) -> tuple[str, Batches, tuple[Issue, ...]]:
+    """What a model can be judged on: the split's name, its pictures whose truths the model knows, and the
+    trouble there is with the others.
+
+    Raises:
+        DataError: there is no such data, or none that the model knows.
+    """
+    if data is None:
+        dataset = _own_data(model)
+    else:
+        dataset = examine(read(str(data), options, loaded.task.name), data_home=options.data_home)
+    part, items = _part(dataset, split)
+    known, issues = _known(loaded.task, dataset, items)
+    pre, task = loaded.preprocessing, loaded.task
+    batches = Batches(dataset.root, known, task, task.view(pre), pre, batch, varied=False)
     told = (issue for issue in dataset.issues if issue.severity != "note")
-    return dataclasses.replace(judged, issues=(*told, *issues))
+    return part, batches, (*told, *issues)
 
 
 def _known(task: Task, dataset: Dataset, items: Sequence[Item]) -> tuple[list[Item], list[Issue]]:
