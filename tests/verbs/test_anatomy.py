@@ -70,6 +70,18 @@ def test_a_trained_model_is_taken_as_it_is(tmp_path: Path):
         anatomy(run.run, classes=3)
 
 
+def test_a_network_of_ones_own_in_a_few_words(tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "layers: [conv 8 3x3 pad same, relu, {residual: [conv 8 1x1]}, gap, linear]", encoding="utf-8"
+    )
+    said = anatomy(str(file), size=16, channels=1, classes=4, times=False).to_json()
+    assert said["parameters"] == (9 * 8 + 8) + (64 + 8) + (32 + 4)
+    assert [len(layer["inputs"]) for layer in said["layers"]].count(2) == 1
+    with pytest.raises(OptionError, match=r"none\.yaml"):
+        anatomy(str(tmp_path / "none.yaml"))
+
+
 def test_page_and_picture(tmp_path: Path):
     page, picture = tmp_path / "net.html", tmp_path / "net.svg"
     done = anatomy("squeezenet1_1", size=64, html=str(page), svg=str(picture))

@@ -30,7 +30,9 @@ anatomy = App(
 def taken_apart(
     network: Annotated[
         str | None,
-        Parameter(group=ARGUMENTS, help="An architecture's name, a .safetensors file, or a run's folder."),
+        Parameter(
+            group=ARGUMENTS, help="An architecture's name, a .yaml or .safetensors file, or a run's folder."
+        ),
     ] = None,
     /,
     *,

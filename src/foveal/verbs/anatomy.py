@@ -102,8 +102,8 @@ def anatomy(
     multiply-adds, memory, receptive fields and times.
 
     Args:
-        network: an architecture's name, a .safetensors file of ours, a run folder (its best model), or a
-            torch module.
+        network: an architecture's name, a YAML file of layers, a .safetensors file of ours, a run folder (its
+            best model), or a torch module.
         progress: is told, while a model is judged pruned, (judgements made, judgements in all).
         options: see `AnatomyOptions`.
 
@@ -243,7 +243,7 @@ def _network(
 
 
 def _is_name(name: str) -> bool:
-    if name in catalog.names("architectures"):
+    if name in catalog.names("architectures") or name.endswith((".yaml", ".yml")):
         return True
     return not Path(name).exists() and f"{name.partition('/')[0]}/" in catalog.names("architectures")
 
