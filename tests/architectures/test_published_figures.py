@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-import torch
 import torchvision
 from torchvision.models import get_model, get_model_weights, list_models
 
 from foveal.structure.anatomy import anatomy_of
 from foveal.structure.graph import trace
 
-NAMES = list_models(module=torchvision.models)
+HUGE = ("regnet_y_128gf", "vit_h_14")  # more memory than a small machine has, for the pictures they want
+NAMES = [name for name in list_models(module=torchvision.models) if name not in HUGE]
 QUICK = ("alexnet", "googlenet", "inception_v3", "resnet18", "densenet121", "mobilenet_v3_small", "vit_b_32")
 
 
@@ -21,8 +21,7 @@ def test_parameters_are_equal_and_multiply_adds_within_a_hundredth(name):
     weights = get_model_weights(name).DEFAULT
     side = weights.transforms().crop_size[0]
     bare = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    with torch.device("meta" if name.startswith(("vit_h", "vit_l", "regnet_y_128")) else "cpu"):
-        net = get_model(name, weights=None, **bare)
+    net = get_model(name, weights=None, **bare)
     found = anatomy_of(net, trace(net, (1, 3, side, side)))
     published = weights.meta["num_params"]
     # googlenet's published figure leaves the two auxiliary heads out; inception_v3's holds its own

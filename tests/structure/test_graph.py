@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -88,6 +91,15 @@ def test_modes_hooks_gradients_and_random_state_stay_as_they_were():
     assert not net.branch.training
     assert all(p.grad is None for p in net.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+def test_what_was_computed_is_let_go():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    made: list[weakref.ref[Tensor]] = []
+    net[1].register_forward_hook(lambda module, inputs, output: made.append(weakref.ref(output)))
+    trace(net, (1, 3, 8, 8))
+    gc.collect()
+    assert [one() for one in made] == [None]
 
 
 def test_an_error_in_the_network_leaves_nothing_behind():

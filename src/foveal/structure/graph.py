@@ -92,6 +92,7 @@ def trace(network: nn.Module, shape: Shape) -> Graph:
         stack.enter_context(recorder)
         made = network(picture)
     recorder.graph.outputs = tuple(dict.fromkeys(recorder.places(made)))
+    recorder.forget()
     return recorder.graph
 
 
@@ -185,7 +186,12 @@ class _Recorder(TorchFunctionMode):
         if self.now is not None and place not in self.weights and place not in self.kept:
             self.kept.add(place)
             self.now.saved_bytes += size
-        return tensor
+        return tensor.detach()  # itself it would hold what holds it
+
+    def forget(self) -> None:
+        """Let the tensors go: what they keep for gradients holds this recorder, as it holds them."""
+        self.alive.clear()
+        self.made.clear()
 
     def places(self, made: Any) -> Iterator[int]:
         """Which operations tensors come from."""
