@@ -11,6 +11,7 @@ from torch import nn
 from .contracts import Source, Task
 from .device import autocast, free_memory, is_out_of_memory
 from .pieces import pieces_of, side_by_side
+from .structure.layers import evaluating
 from .values import Batch, Evaluation, Step
 
 Made = TypeVar("Made")
@@ -47,8 +48,6 @@ def sweep(
     A batch comes in pieces: on a processor several threads call `forward` at a time, and where memory does
     not suffice the pieces get smaller. Each picture is taken once, in its turn, by the calling thread.
     """
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
     channels_last = is_channels_last(network)
     smaller = 1
 
@@ -56,24 +55,20 @@ def sweep(
         batch = batches.to(piece, device, channels_last)
         return forward(batch), batch
 
-    try:
-        with side_by_side() as run:
-            for raw in batches.epoch(0):
-                while True:
-                    pieces = raw.split(smaller * pieces_of(raw.images, device, precision))
-                    try:
-                        made = run(work, pieces)
-                        break
-                    except RuntimeError as error:
-                        if not is_out_of_memory(error) or len(pieces) == len(raw.ids):
-                            raise
-                        smaller *= 2
-                    free_memory(device)
-                for result, batch in made:
-                    take(result, batch)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(network), side_by_side() as run:
+        for raw in batches.epoch(0):
+            while True:
+                pieces = raw.split(smaller * pieces_of(raw.images, device, precision))
+                try:
+                    made = run(work, pieces)
+                    break
+                except RuntimeError as error:
+                    if not is_out_of_memory(error) or len(pieces) == len(raw.ids):
+                        raise
+                    smaller *= 2
+                free_memory(device)
+            for result, batch in made:
+                take(result, batch)
 
 
 def is_channels_last(network: nn.Module) -> bool:

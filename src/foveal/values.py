@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -273,6 +273,17 @@ def figure(value: float) -> str:
     if size == 0 or 0.001 <= size < 1000:
         return f"{value:.4f}"
     return f"{value:.1f}" if 1000 <= size < 1e7 else f"{value:.4g}"
+
+
+def both(pair: Sequence[float]) -> str:
+    """Height and width as one number where they are equal: `7`, `1x5`."""
+    first, second = (f"{value:.4g}" for value in pair)
+    return first if first == second else f"{first}x{second}"
+
+
+def sees(field: Sequence[float] | None, whole: bool) -> str:
+    """A receptive field in pixels, `?` where it is not known, `+ all` where a gate sees the whole picture too."""
+    return "?" if field is None else both(field) + (" + all" if whole else "")
 
 
 def short_count(count: float) -> str:

@@ -15,7 +15,7 @@ from ..charts.network import Drawn, network_svg
 from ..structure.anatomy import Anatomy, Layer
 from ..structure.lanes import lanes
 from ..structure.signal import BARE, SMALL_BARE
-from ..values import short_bytes, short_count, span
+from ..values import sees, short_bytes, short_count, span
 from .page import environment, text
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def drawing(found: Anatomy) -> str:
     work = max((layer.multiply_adds for layer in found.layers), default=0) or 1
     rows = [
         Drawn(
-            name=layer.name, kind=kind_of(layer), shape=" x ".join(map(str, layer.output_shape)), sees=sees(layer),
+            name=layer.name, kind=kind_of(layer), shape=" x ".join(map(str, layer.output_shape)),
+            sees=sees(layer.receptive_field, layer.whole),
             parameters="" if layer.shared or not layer.parameters else short_count(layer.parameters),
             parameters_bar=layer.parameters / heavy,
             work=short_count(layer.multiply_adds) if layer.multiply_adds else "",
@@ -144,7 +145,12 @@ def _ms(seconds: float) -> str:
 def _seen(a: Anatomy, name: str, seen: Tensor, side: float) -> dict[str, Any]:
     """A heat map of what matters to one layer's unit in the middle, with words."""
     layer = next(n for n in reversed(a.layers) if n.name == name)  # its last pass
-    return {"name": name, "could": sees(layer), "side": f"{side:.0f}", "picture": _heat(seen)}
+    return {
+        "name": name,
+        "could": sees(layer.receptive_field, layer.whole),
+        "side": f"{side:.0f}",
+        "picture": _heat(seen),
+    }
 
 
 def _heat(seen: Tensor) -> str:
@@ -170,14 +176,6 @@ def kind_of(layer: Layer) -> str:
     stride = "" if layer.stride in (None, (1, 1)) else f" /{layer.stride[0] if layer.stride else 1}"
     groups = f", {layer.groups} groups" if layer.groups not in (None, 1) else ""
     return f"{layer.kind} {layer.kernel[0]}x{layer.kernel[1]}{stride}{groups}"
-
-
-def sees(layer: Layer) -> str:
-    """The receptive field in pixels, `?` where it is not known, `+ all` where a gate sees the whole picture."""
-    if layer.receptive_field is None:
-        return "?"
-    height, width = (f"{value:.4g}" for value in layer.receptive_field)
-    return (height if height == width else f"{height}x{width}") + (" + all" if layer.whole else "")
 
 
 def _tone(layer: Layer) -> Tone:

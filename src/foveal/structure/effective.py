@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .graph import Shape
+from .layers import evaluating
 
 SOURCE = "Luo, Li, Urtasun & Zemel 2016, Understanding the Effective Receptive Field in Deep CNNs (NeurIPS)"
 PICTURES = 8
@@ -28,12 +30,11 @@ def effective(network: nn.Module, layers: Sequence[str], shape: Shape) -> dict[s
     """
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     draw = torch.Generator().manual_seed(0)
-    modes = [(module, module.training) for module in network.modules()]
     made: dict[str, Tensor] = {}
     total: dict[str, Tensor] = {}
-    hooks = [network.get_submodule(name).register_forward_hook(_keep(made, name)) for name in layers]
-    network.eval()
-    try:
+    with evaluating(network), ExitStack() as hooks:
+        for name in layers:
+            hooks.callback(network.get_submodule(name).register_forward_hook(_keep(made, name)).remove)
         for _ in range(PICTURES):
             picture = torch.randn(shape, generator=draw).to(device).requires_grad_()
             with torch.enable_grad():
@@ -47,11 +48,6 @@ def effective(network: nn.Module, layers: Sequence[str], shape: Shape) -> dict[s
                 seen = gradient[0].abs().sum(0).cpu()
                 total[name] = total[name] + seen if name in total else seen
             made.clear()
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, training in modes:
-            module.training = training
     return {name: seen / seen.max().clamp_min(1e-30) for name, seen in total.items()}
 
 

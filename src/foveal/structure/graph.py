@@ -20,6 +20,8 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from .layers import evaluating
+
 Shape = tuple[int, ...]
 PICTURE = -1
 """The place of the picture among the operations that feed others."""
@@ -81,7 +83,7 @@ def trace(network: nn.Module, shape: Shape) -> Graph:
     recorder = _Recorder(network, picture)
     fast = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as stack:
-        stack.enter_context(_evaluating(network))
+        stack.enter_context(evaluating(network))
         stack.enter_context(recorder.hooked())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # fused kernels are not in the table of formulas
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
@@ -94,17 +96,6 @@ def trace(network: nn.Module, shape: Shape) -> Graph:
     recorder.graph.outputs = tuple(dict.fromkeys(recorder.places(made)))
     recorder.forget()
     return recorder.graph
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 class _Recorder(TorchFunctionMode):

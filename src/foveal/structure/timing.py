@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .graph import Shape
+from .layers import evaluating
 
 PASSES = 5
 
@@ -24,25 +25,19 @@ def call_seconds(network: nn.Module, shape: Shape) -> tuple[list[float], float]:
     """
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     picture = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
-    modes = [(module, module.training) for module in network.modules()]
     passes: list[list[float]] = []
     wholes: list[float] = []
-    network.eval()
-    try:
-        with torch.inference_mode(), ExitStack() as hooks:
-            stopwatch = _Stopwatch(device)
-            for module in network.modules():
-                hooks.callback(module.register_forward_pre_hook(stopwatch.enter).remove)
-                hooks.callback(module.register_forward_hook(stopwatch.leave, always_call=True).remove)
-            for _ in range(1 + PASSES):
-                stopwatch.seconds = []
-                began = stopwatch.now()
-                network(picture)
-                wholes.append(stopwatch.now() - began)
-                passes.append(stopwatch.seconds)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(network), torch.inference_mode(), ExitStack() as hooks:
+        stopwatch = _Stopwatch(device)
+        for module in network.modules():
+            hooks.callback(module.register_forward_pre_hook(stopwatch.enter).remove)
+            hooks.callback(module.register_forward_hook(stopwatch.leave, always_call=True).remove)
+        for _ in range(1 + PASSES):
+            stopwatch.seconds = []
+            began = stopwatch.now()
+            network(picture)
+            wholes.append(stopwatch.now() - began)
+            passes.append(stopwatch.seconds)
     return [statistics.median(one) for one in zip(*passes[1:], strict=True)], statistics.median(wholes[1:])
 
 

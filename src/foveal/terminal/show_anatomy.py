@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..structure.lanes import lanes
 from ..structure.lanes import text as lane_text
-from ..values import short_bytes, short_count
+from ..values import both, sees, short_bytes, short_count
 from .console import row, table, text
 
 Doc = Mapping[str, Any]
@@ -42,8 +42,8 @@ def anatomy(console: Console, doc: Doc) -> None:
             if layer["parameters"]
             else "",
             short_count(layer["multiply_adds"]) if layer["multiply_adds"] else "",
-            sees(layer),
-            _two(layer["jump"]),
+            sees(layer["receptive_field"], layer["whole"]),
+            both(layer["jump"]) if layer["jump"] else "",
         ]
         if timed:
             cells.append("" if layer["seconds"] is None else f"{1000 * layer['seconds']:.2f}")
@@ -82,8 +82,9 @@ def _totals(console: Console, doc: Doc) -> None:
         console.print(text(f"  one picture takes {1000 * doc['seconds']:.1f} ms here"))
     for name, side in doc["effective_receptive_fields"].items():
         layer = next(layer for layer in reversed(doc["layers"]) if layer["name"] == name)  # its last pass
+        could = sees(layer["receptive_field"], layer["whole"])
         console.print(
-            text(f"  {name} could see {sees(layer)} pixels; those that matter are {side:.0f} x {side:.0f}")
+            text(f"  {name} could see {could} pixels; those that matter are {side:.0f} x {side:.0f}")
         )
     for name, levels in doc["signal"].items():
         told = ", ".join(
@@ -127,24 +128,10 @@ def kernel(layer: Doc) -> str:
         ("dilation", "dilated ", (1, 1)),
     ):
         if tuple(layer[name]) != usual:
-            said += f" {sign}{_two(layer[name])}"
+            said += f" {sign}{both(layer[name])}"
     if layer["groups"] not in (None, 1):
         said += f" groups {layer['groups']}"
     return said
-
-
-def sees(layer: Doc) -> str:
-    """The receptive field; `all` where the whole picture is seen, and `+ all` where also through a gate."""
-    if layer["receptive_field"] is None:
-        return "?"
-    return _two(layer["receptive_field"]) + (" + all" if layer["whole"] else "")
-
-
-def _two(pair: Any) -> str:
-    if pair is None:
-        return ""
-    first, second = (f"{value:.4g}" for value in pair)
-    return first if first == second else f"{first}x{second}"
 
 
 def known(console: Console, rows: Sequence[Doc]) -> None:
