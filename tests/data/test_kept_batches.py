@@ -198,3 +198,23 @@ def same_but_for_a_bit(one: Batches, other: Batches) -> bool:
         (a.images.int() - b.images.int()).abs().max() <= 1 and torch.allclose(a.truths, b.truths)
         for a, b in zip(one.epoch(0), other.epoch(0), strict=True)
     )
+
+
+@pytest.mark.parametrize("view", [cropped(), evaluation_view(WIDE), None])
+def test_batches_stay_as_they_are_when_the_memory_they_were_read_into_is_used_again(
+    folder: Path, tmp_path: Path, view: View | None
+) -> None:
+    plain = dataclasses.replace(files(folder, varied=isinstance(view, CropAndFlip)), view=view)
+    where = with_kept(plain, tmp_path, "disk") if view is not None else kept_viewed(plain, tmp_path)
+    held = [(batch.images, batch.images.clone()) for batch in where.epoch(0)]
+    assert len(held) == 3
+    assert all(torch.equal(now, then) for now, then in held)
+
+
+def kept_viewed(batches: Batches, home: Path) -> Batches:
+    """With pictures that are kept as evaluation sees them."""
+    kept = keep(
+        batches.root, batches.items, batches.task, evaluation_view(WIDE), 3, where="disk", described="v",
+        data_home=str(home),
+    )  # fmt: skip
+    return dataclasses.replace(batches, kept=kept)

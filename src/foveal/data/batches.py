@@ -28,6 +28,7 @@ from ..errors import FovealError
 from ..values import Batch, Item, Preprocessing
 from .cache import Kept, as_image, lies_on_picture
 from .decoding import open_image
+from .pixels import Scratch
 from .together import Together
 from .views import normalise, to_uint8
 
@@ -175,6 +176,8 @@ class _Made(Dataset["Batch | FovealError"]):
 
     batches: Batches
     drawn: tuple[int, list[list[int]]] = (-1, [])
+    scratch: Scratch = field(default_factory=Scratch)
+    """Holds a batch's pictures until they are stacked."""
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -201,6 +204,7 @@ class _Made(Dataset["Batch | FovealError"]):
         places = self.order(number)[place]
         items = [b.items[n] for n in places]
         began = time.perf_counter()
+        self.scratch.clear()
         pictures = self.read(items)
         read = time.perf_counter()
         # one seed a batch, not a picture: seeding costs as much as a small picture's crop
@@ -228,7 +232,7 @@ class _Made(Dataset["Batch | FovealError"]):
         b = self.batches
         fast = getattr(b.view, "tensors", False)
         if b.kept is not None:
-            array, truth = b.kept[item]
+            array, truth = b.kept.read(item, self.scratch)
             if b.view is None or (fast and not lies_on_picture(truth)):
                 return torch.from_numpy(array).permute(2, 0, 1), truth
             image = as_image(array)

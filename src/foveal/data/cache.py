@@ -35,7 +35,7 @@ from ..errors import DataError, DiskError
 from ..storage import sweep
 from ..values import Facts, Item, Preprocessing
 from . import decoding, home
-from .pixels import Pixels, Row, Store, is_held, rows_of, write
+from .pixels import Pixels, Row, Scratch, Store, is_held, rows_of, write
 from .views import INTERPOLATION, MiddleOfSlender
 
 VERSION = 1
@@ -67,7 +67,11 @@ class Kept:
     """Where each lies in the file: offset, height, width, channels."""
 
     def __getitem__(self, item: Item) -> tuple[Pixels, Any]:
-        """An item's picture, not to be written to, and its truth.
+        """As `read`, in memory of its own."""
+        return self.read(item)
+
+    def read(self, item: Item, scratch: Scratch | None = None) -> tuple[Pixels, Any]:
+        """An item's picture, not to be written to, and its truth; what is read from the disk lies in `scratch`.
 
         Raises:
             DiskError: the file is gone, or was cut short.
@@ -76,7 +80,7 @@ class Kept:
         if self.arrays is not None:
             return self.arrays[at], self.truths[at]
         try:
-            return self._store.read(self.rows[at]), self.truths[at]
+            return self._store.read(self.rows[at], scratch), self.truths[at]
         except OSError as error:
             raise self._lost() from error
 

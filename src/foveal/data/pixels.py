@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,6 +63,34 @@ def rows_of(file: Path, count: int) -> tuple[Row, ...] | None:
     return tuple(rows)
 
 
+class Scratch:
+    """Memory for the pictures of a batch that is used again for the next one's: new memory is cleared by the
+    system page by page, which takes as long as reading."""
+
+    def __init__(self) -> None:
+        self.room: Pixels = np.empty(0, np.uint8)
+        self.used = 0
+        self.turn = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Scratch], tuple[()]]:
+        return Scratch, ()
+
+    def clear(self) -> None:
+        """What was given out is not used any more."""
+        if self.used > len(self.room):
+            self.room = np.empty(self.used, np.uint8)
+        self.used = 0
+
+    def take(self, shape: Sequence[int]) -> Pixels:
+        """An array of this shape, not initialised, until `clear`."""
+        count = math.prod(shape)
+        with self.turn:
+            start, self.used = self.used, self.used + count
+        if start + count > len(self.room):
+            return np.empty(shape, np.uint8)
+        return self.room[start : start + count].reshape(shape)
+
+
 class Store:
     """A file of decoded pictures, open, and held until it is let go.
 
@@ -78,14 +107,14 @@ class Store:
         if hasattr(self, "stream"):
             self.stream.close()
 
-    def read(self, row: Row) -> Pixels:
-        """The picture of this row.
+    def read(self, row: Row, scratch: Scratch | None = None) -> Pixels:
+        """The picture of this row, in memory of its own or of `scratch`.
 
         Raises:
             OSError: the file is shorter.
         """
         start, *shape = row
-        image: Pixels = np.empty(shape, np.uint8)
+        image = np.empty(shape, np.uint8) if scratch is None else scratch.take(shape)
         view, done = image.data.cast("B"), 0
         while done < len(view):
             got = self._some(view[done:], start + done)
