@@ -75,10 +75,23 @@ def test_computing_is_told_by_its_parts() -> None:
         "80% computing (backward passes 50%, forward passes 25%, optimizer steps 5%): "
         "a smaller --size or --network would make it shorter"
     )
+    assert said(
+        {"forward": 25.45, "backward": 57.3, "optimizer": 2.4, "features": 1.3, "decode": 13.55}
+    ).startswith(
+        "86% computing (backward passes 57%, forward passes 26%, optimizer steps 2%, frozen layers, once 1%)"
+    )
     assert said({"backward": 80.0}).startswith("80% computing: a smaller")
     assert said({"features": 70.0, "forward": 5.0}).startswith(
         "75% computing (frozen layers, once 70%, forward passes 5%)"
     )
+
+
+@given(st.tuples(*[st.floats(0, 100)] * 4), st.floats(0, 50))
+def test_parts_add_up_to_the_whole_as_it_is_told(parts: tuple[float, ...], rest: float) -> None:
+    spent = {**dict(zip(COMPUTING, parts, strict=True)), "decode": rest}
+    found = re.match(r"(\d+)% computing \((.*)\)", said(spent, sum(parts) + rest))
+    if found:
+        assert sum(int(share) for share in re.findall(r"(\d+)%", found[2])) == int(found[1])
 
 
 def test_the_larger_part_is_named() -> None:

@@ -73,7 +73,17 @@ def verdict(
 
 
 def _parts(shares: Mapping[str, float]) -> str:
-    """The parts of computing that count, largest first."""
-    parts = sorted(((shares[name], name) for name in COMPUTING if shares[name] >= 0.01), reverse=True)
-    told = ", ".join(f"{PHASES[name]} {share:.0%}" for share, name in parts)
+    """The parts of computing that count, largest first; as they are rounded they add up to the rounded whole."""
+    rounded = _percents({name: shares[name] for name in COMPUTING})
+    parts = sorted(((shares[name], name) for name in COMPUTING if rounded[name]), reverse=True)
+    told = ", ".join(f"{PHASES[name]} {rounded[name]}%" for _, name in parts)
     return f" ({told})" if len(parts) > 1 else ""
+
+
+def _percents(shares: Mapping[str, float]) -> dict[str, int]:
+    """Whole per cents that add up to their rounded sum: rounded down, and what is left to the largest rests."""
+    rounded = {name: int(100 * share) for name, share in shares.items()}
+    left = round(100 * sum(shares.values())) - sum(rounded.values())
+    for name in sorted(shares, key=lambda name: rounded[name] - 100 * shares[name])[:left]:
+        rounded[name] += 1
+    return rounded

@@ -43,8 +43,24 @@ def versions() -> dict[str, str]:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "unknown"
+            found[package] = _checkout(Path(__file__)) if package == "foveal" else "unknown"
     return found
+
+
+def _checkout(file: Path) -> str:
+    """What stands for the version where the code is run from a checkout: its commit, as git's files tell it."""
+    home = file.resolve().parents[2] / ".git"
+    try:
+        head = (home / "HEAD").read_text(encoding="utf-8").strip()
+        name = head.removeprefix("ref: ")
+        if name == head:
+            return f"checkout of {head[:7]}"
+        if (home / name).exists():
+            return f"checkout of {(home / name).read_text(encoding='utf-8').strip()[:7]}"
+        packed = (home / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((f"checkout of {line[:7]}" for line in packed if line.endswith(f" {name}")), "checkout")
+    except (OSError, UnicodeDecodeError):
+        return "checkout" if home.exists() else "unknown"
 
 
 def _now() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,7 +22,7 @@ from foveal.report.convolution import sliding
 from foveal.verbs.convolution import convolution
 
 SVG = "{http://www.w3.org/2000/svg}"
-MOVING = "@media(prefers-reduced-motion:no-preference){"
+MOVING = "@media screen and (prefers-reduced-motion:no-preference){"
 CASES: dict[str, dict[str, Any]] = {
     "stride": {"input": 5, "stride": 2, "padding": 1},
     "transposed": {"input": 3, "stride": 2, "padding": 1, "transposed": True, "output_padding": 1},
@@ -34,6 +35,11 @@ CASES: dict[str, dict[str, Any]] = {
     "widest": {"input": 38, "padding": 1, "kernel_values": "emboss"},
     "many": {"input": 12, "kernel_values": "blur", "padding": 1},
     "dot": {"input": 1, "kernel": 1},
+    "apart": {"input": 4, "stride": 2, "padding": "0+1x2+1"},
+    "up": {"input": 6, "pool": "average", "kernel": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+    "groups": {"channels": 6, "filters": 12, "groups": 3},
+    "depthwise": {"input": "1x9", "kernel": "1x3", "groups": 64},
+    "deep": {"input": 4, "kernel": 2, "groups": 20},
 }
 
 
@@ -82,6 +88,8 @@ def test_nothing_moves_unless_motion_is_welcome(name: str) -> None:
     style = text[text.index("<style>") : text.index("</style>")]
     assert style.count("animation:") == style[style.index(MOVING) :].count("animation:") == 4
     assert text.count("animation:") == 4, "elsewhere only names and delays"
+    assert "@media screen and (prefers-color-scheme:dark){" in style, "paper is white"
+    assert style.count("@media") == 2
     shown = len(frames(scene, 240))
     assert len(re.findall(r"@keyframes \w+o\d+\{", style)) == shown - 1
     assert style.count("{transform:") == 2 * shown
@@ -158,3 +166,33 @@ def test_numbers_in_cells() -> None:
     ]
     assert [weight(v) for v in (1 / 9, -1 / 25, 0.5, 4.0, np.pi)] == ["1/9", "−1/25", "1/2", "4", "3.14"]
     assert in_ascii("⌊(5 − 2·1) / 2⌋ × ∞") == "floor((5 - 2*1) / 2) x inf"
+
+
+def test_channels_in_groups_are_drawn_where_filters_see_them() -> None:
+    grid = drawn("groups").channels
+    assert grid is not None
+    layer = torch.nn.Conv2d(6, 12, 1, groups=3, bias=False)
+    seen = [(layer(torch.eye(6)[:, :, None, None])[:, f, 0, 0] != 0).tolist() for f in range(12)]
+    assert [[value == 1 for value in row] for row in grid.values] == seen
+    coarse, none = drawn("depthwise").channels, drawn("stride").channels
+    assert none is coarse is None, "more than can be seen, and no groups"
+    deep = drawn("deep").channels
+    assert deep is not None
+    assert deep.size == (20, 20)
+    where = layout(drawn("groups"))
+    assert where.channels is not None
+    svg = sliding_svg(drawn("groups"))
+    assert svg.count(f">{where.channels.grid.name}<") == 1
+
+
+def test_what_lies_beyond_the_end_is_dotted_and_has_no_number() -> None:
+    scene = drawn("up")
+    rows, columns = scene.input.size
+    beyond = [(r, c) for r in range(rows) for c in range(columns) if scene.input.look(r, c) == "beyond"]
+    assert beyond == [(r, c) for r in range(9) for c in range(9) if 8 in (r, c)]
+    where = layout(scene).input
+    centres = {where.corner(*cell)[0] + where.cell / 2 for cell in beyond if cell[0] == 0}
+    root = ET.fromstring(sliding_svg(scene))
+    written = {float(t.get("x", 0)) for t in root.iter(f"{SVG}text") if t.text}
+    assert not centres & written
+    assert "stroke-dasharray" in sliding_svg(scene)

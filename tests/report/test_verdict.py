@@ -3,95 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from foveal.events import Epoch, Event, Stopped
+from foveal.events import Stopped
 from foveal.report.advice import advice
 from foveal.report.calibration import against_truth, calibration
 from foveal.report.confusion import confusion, mistakes
-from foveal.report.gather import Gathered
 from foveal.report.thumbs import LEVELS, Album
 from foveal.report.verdict import verdict, worst
-from foveal.values import Dataset, Evaluation, Facts, Issue, Item, Score
-
-LABELS = ("cat", "dog", "owl")
-
-
-def judged(matrix: list[list[int]], probability: float = 0.6, sure: float = 0.6) -> Evaluation:
-    """An evaluation with this confusion; wrong answers have the probability `sure`."""
-    total, hits = sum(map(sum, matrix)), sum(matrix[n][n] for n in range(len(matrix)))
-    value = hits / total
-    rows, examples = [], []
-    for a, row in enumerate(matrix):
-        said = sum(matrix[n][a] for n in range(len(matrix)))
-        recall = row[a] / sum(row) if sum(row) else 0.0
-        rows.append(
-            {
-                "label": LABELS[a],
-                "count": sum(row),
-                "precision": row[a] / said if said else 0.0,
-                "recall": recall,
-            }
-        )
-        for b, count in enumerate(row):
-            for n in range(count):
-                p = probability if a == b else sure
-                examples.append(
-                    {
-                        "id": f"{a}{b}{n}",
-                        "truth": LABELS[a],
-                        "predicted": LABELS[b],
-                        "probability": p,
-                        "loss": 1.0,
-                    }
-                )
-    headline = Score("accuracy", value, value - 0.02, min(1.0, value + 0.02), True, "test")
-    return Evaluation(headline, {"accuracy": value, "loss": 0.5}, total, rows, matrix, examples)
-
-
-def epoch(
-    number: int, value: float, train: float, val: float, best: bool = False, stage: str = "train"
-) -> Epoch:
-    headline = {
-        "name": "accuracy", "value": value, "low": value - 0.03, "high": value + 0.03,
-        "higher_is_better": True, "split": "val",
-    }  # fmt: skip
-    return Epoch(
-        epoch=number,
-        stage=stage,
-        train_loss=train,
-        metrics={"loss": val},
-        headline=headline,
-        best=best,
-        step=number,
-    )
-
-
-STEADY: tuple[Event, ...] = (
-    *(epoch(n, 0.9, 0.5, 0.4, n == 2) for n in range(1, 11)), Stopped(why="finished", step=10),
-)  # fmt: skip
-
-
-def made(evaluation: Evaluation | None, events: tuple[Event, ...] = STEADY, **more: Any) -> Gathered:
-    items = tuple(Item(f"{label}{n}", "x.png", label, "train") for label in LABELS for n in range(50))
-    data = Dataset("/data", "classify", "folder", "", LABELS, items, (), Facts(128, 128, 128, 128, False, 9))
-    base = Gathered(
-        folder=Path("runs/one"), name="one", status="finished",
-        options={"preprocessing": {"size": 128}, "train": {"lr": 0.1}},
-        choices=(), dataset=data, machine={}, events=events, result={"headline": {}, "why": "finished"},
-        evaluation=evaluation, score=evaluation.headline if evaluation else None, find_lr={},
-    )  # fmt: skip
-    return dataclasses.replace(base, **more)
-
-
-def titles(g: Gathered) -> list[str]:
-    return [one.title for one in advice(g)]
-
-
-FINE = [[970, 15, 15], [15, 970, 15], [15, 15, 970]]
+from foveal.values import Evaluation, Issue, Score
+from gathered import FINE, STEADY, epoch, judged, made, titles
 
 
 def test_the_verdict_names_the_worst_class_and_its_twin() -> None:
@@ -100,9 +22,13 @@ def test_the_verdict_names_the_worst_class_and_its_twin() -> None:
     assert str(told.says) == "<b>84.3%</b> of 300 test pictures are recognised; 95% interval 82.3% to 86.3%."
     assert str(told.fails) == (
         "The class that suffers most is <b>dog</b>: 60 of its 100 pictures are recognised (60%); "
-        "30 of the other 40 are taken for <b>cat</b>."
+        "of the other 40, 30 are taken for <b>cat</b> and 10 for <b>owl</b>."
     )
     assert told.chance == pytest.approx(1 / 3)
+    assert told.baseline == "Always answering “cat”, one of the 3 commonest classes, would score 33.3%."
+    assert verdict(made(judged([[40, 0, 0], [0, 20, 0], [0, 0, 20]]))).baseline == (
+        "Always answering “cat”, the commonest class, would score 50%."
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,14 +42,31 @@ def test_the_verdict_names_the_worst_class_and_its_twin() -> None:
         ([[10, 10, 0], [0, 20, 0], [0, 0, 20]], "all 10 others are taken for <b>dog</b>."),
         (
             [[0, 3, 17], [0, 20, 0], [0, 0, 20]],
-            "none of its 20 pictures are recognised (0%); 17 of the other 20",
+            "none of its 20 pictures are recognised (0%); 17 are taken for <b>owl</b> and 3 for <b>dog</b>.",
+        ),
+        (
+            [[0, 20, 0], [0, 20, 0], [0, 0, 20]],
+            "none of its 20 pictures are recognised (0%); 20 are taken for <b>dog</b>.",
         ),
         ([[18, 2, 0], [0, 20, 0], [0, 0, 20]], "(90%); both others are taken for <b>dog</b>."),
-        ([[18, 1, 1], [0, 20, 0], [0, 0, 20]], "1 of the other 2 is taken for <b>dog</b>."),
+        (
+            [[18, 1, 1], [0, 20, 0], [0, 0, 20]],
+            "(90%); of the other 2, 1 is taken for <b>dog</b> and 1 for <b>owl</b>.",
+        ),
     ],
 )
 def test_the_grammar_of_what_fails(matrix: list[list[int]], says: str) -> None:
     assert says in str(verdict(made(judged(matrix))).fails)
+
+
+def test_of_many_others_the_commonest_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gathered.LABELS", tuple("abcdef"))
+    matrix = [[20 if a == b else 0 for b in range(6)] for a in range(6)]
+    matrix[2] = [1, 5, 10, 2, 1, 1]
+    assert (
+        "of the other 10, 5 are taken for <b>b</b>, 2 for <b>d</b> and the others for 3 more classes."
+        in str(verdict(made(judged(matrix))).fails)
+    )
 
 
 def test_a_class_of_two_pictures_is_not_the_worst() -> None:
@@ -236,6 +179,10 @@ def test_few_pictures() -> None:
     g = made(judged([[27, 3, 0], [0, 30, 0], [0, 0, 30]]))
     (found,) = [one for one in advice(g) if one.title.startswith("Judge on more")]
     assert found.command == "foveal train /data --folds 5"
+    assert (
+        "With 90 pictures the interval reaches from 94.7% to 98.7%; one of 4 points would take about 400."
+        in found.why
+    )
 
 
 def test_no_better_than_the_commonest_class() -> None:
@@ -320,7 +267,7 @@ def test_reliability_counts_every_picture() -> None:
 
 def test_many_classes_are_drawn_and_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     count = 40
-    monkeypatch.setattr(f"{__name__}.LABELS", tuple(f"c{n}" for n in range(count)))
+    monkeypatch.setattr("gathered.LABELS", tuple(f"c{n}" for n in range(count)))
     matrix = [[5 if a == b else 2 if b == a + 1 else 0 for b in range(count)] for a in range(count)]
     g = made(judged(matrix))
     found = confusion(g, Album(None, {}), LEVELS[0])

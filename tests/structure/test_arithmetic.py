@@ -32,19 +32,23 @@ def any_setting(
 ) -> Setting:
     """Settings as a student may type them, impossible ones among them."""
     kind = draw(st.sampled_from(kinds))
-    transposed = kind == "transposed"
+    transposed, pools = kind == "transposed", kind in ("max", "average")
+    ceil = pools and draw(st.booleans())
+    apart = not ceil and draw(st.booleans())
     axes = []
     for _ in range(draw(st.integers(1, 2))):
         size, kernel, stride, padding, dilation, more = draw(
             st.tuples(*(st.integers(*ends) for ends in ((1, 8), (1, 4), (1, 4), (0, 4), (1, 3), (0, 3))))
         )
+        after = draw(st.integers(0, 4)) if apart else padding
         dilation = 1 if kind == "average" else dilation
-        axes.append(
-            Axis(size, kernel, stride, padding, padding, dilation, transposed, more if transposed else 0)
-        )
-    channels = draw(st.integers(1, 2))
+        more = more if transposed else 0
+        axes.append(Axis(size, kernel, stride, padding, after, dilation, transposed, more, ceil))
+    channels = draw(st.integers(1, 4))
+    if pools:
+        return Setting(kind, tuple(axes), channels, channels)
     return Setting(
-        kind, tuple(axes), channels, channels if kind in ("max", "average") else draw(st.integers(1, 2))
+        kind, tuple(axes), channels, draw(st.integers(1, 4)), draw(st.sampled_from((1, 1, 2, 3, 4)))
     )
 
 
@@ -52,27 +56,45 @@ def numbers(setting: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An image, kernels and biases for a setting."""
     dice = np.random.default_rng(list(repr(setting).encode()))
     image = dice.normal(size=(setting.channels, *setting.shape))
-    both = (setting.filters, setting.channels)
-    kernels = dice.normal(size=(*(both if setting.kind != "transposed" else both[::-1]), *setting.kernel))
-    return image, kernels, dice.normal(size=setting.filters)
+    both = (setting.filters, setting.channels // setting.groups)
+    if setting.kind == "transposed":
+        both = (setting.channels, setting.filters // setting.groups)
+    return image, dice.normal(size=(*both, *setting.kernel)), dice.normal(size=setting.filters)
 
 
 def by_torch(setting: Setting, kind: torch.dtype = torch.float64) -> np.ndarray:
+    """What torch makes of it, which pads both sides alike: where they differ, by its own padding of pictures.
+
+    Raises:
+        RuntimeError: torch refuses it.
+    """
     image, kernels, bias = (torch.from_numpy(one).to(kind) for one in numbers(setting))
+    image = image[None]
     dims, axes = len(setting.axes), setting.axes
     stride, padding, dilation = (
         [getattr(a, name) for a in axes] for name in ("stride", "before", "dilation")
     )
+    around = [side for a in reversed(axes) for side in (a.before, a.after)]
+    if not setting.even:
+        if setting.pools:  # which may not lie on padding alone: torch says how much that is
+            widest = [max(a.before, a.after) for a in axes]
+            MAX[dims](image, list(setting.kernel), stride, widest, dilation)
+        padding = [0] * dims
+        if setting.kind != "transposed":
+            image = F.pad(image, around, value=-math.inf if setting.kind == "max" else 0.0)
     match setting.kind:
         case "convolution":
-            made = DIRECT[dims](image[None], kernels, bias, stride, padding, dilation)
+            made = DIRECT[dims](image, kernels, bias, stride, padding, dilation, setting.groups)
         case "transposed":
             more = [a.output_padding for a in axes]
-            made = TRANSPOSED[dims](image[None], kernels, bias, stride, padding, more, 1, dilation)
+            made = TRANSPOSED[dims](image, kernels, bias, stride, padding, more, setting.groups, dilation)
+            made = made if setting.even else F.pad(made, [-side for side in around])
         case "max":
-            made = MAX[dims](image[None], list(setting.kernel), stride, padding, dilation)
+            made = MAX[dims](image, list(setting.kernel), stride, padding, dilation, axes[0].ceil)
         case "average":
-            made = AVERAGE[dims](image[None], list(setting.kernel), stride, padding)
+            made = AVERAGE[dims](image, list(setting.kernel), stride, padding, axes[0].ceil)
+    if made.numel() == 0:
+        raise RuntimeError("nothing is left")
     return made[0].numpy()
 
 
@@ -81,7 +103,7 @@ def by_hand(setting: Setting) -> np.ndarray:
     if setting.kind in ("max", "average"):
         return pool(image, setting.axes, "max" if setting.kind == "max" else "average")
     work = convolve if setting.kind == "convolution" else convolve_transposed
-    return work(image, kernels, setting.axes, bias)
+    return work(image, kernels, setting.axes, bias, setting.groups)
 
 
 def agree(setting: Setting) -> None:
@@ -128,17 +150,20 @@ def test_the_formula_with_its_numbers_is_the_size(setting: Setting) -> None:
         assert letters.startswith("o = ")
         for step in steps:
             for side in step.removeprefix("= ").split(" = "):
-                assert eval(side, {"floor": math.floor}) == axis.output, step
+                assert eval(side, {"floor": math.floor, "ceil": math.ceil}) == axis.output, step
 
 
-@given(any_setting(("convolution", "transposed")).filter(allowed))
+@given(any_setting(("convolution", "transposed", "average")).filter(allowed))
 def test_a_cell_sees_just_what_changes_it(setting: Setting) -> None:
     axis = setting.axes[0]
-    work = convolve_transposed if axis.transposed else convolve
     for lit in range(axis.size):
         image = np.zeros((1, axis.size))
         image[0, lit] = 1
-        output = work(image, np.ones((1, 1, axis.kernel)), [axis])[0]
+        if setting.pools:
+            output = pool(image, [axis], "average")[0]
+        else:
+            work = convolve_transposed if axis.transposed else convolve
+            output = work(image, np.ones((1, 1, axis.kernel)), [axis])[0]
         assert [u for u in range(axis.output) if output[u] != 0] == [
             u for u in range(axis.output) if lit in axis.sees(u)
         ]
@@ -159,11 +184,28 @@ def test_a_transposed_convolution_is_a_direct_one_over_the_stretched_input(setti
     np.testing.assert_allclose(slid, laid, atol=1e-12)
 
 
-@given(any_setting(("convolution",)).filter(allowed))
+@given(any_setting(("convolution", "max", "average")).filter(allowed))
 def test_cells_that_no_window_reaches(setting: Setting) -> None:
     for axis in setting.axes:
         assert axis.places(axis.output - 1)[-1] + 1 + axis.unseen == axis.length == len(axis.line)
-        assert ("rounding down" in " ".join(axis.words())) == (axis.unseen > 0)
+        assert ("rounding down" in " ".join(axis.words())) == (axis.unseen > 0 and not axis.left_out)
+
+
+@given(any_setting(("max", "average")).filter(allowed))
+def test_what_rounding_up_adds(setting: Setting) -> None:
+    """One window more where cells remain and it begins within the input or the padding before it, which words say."""
+    for axis in setting.axes:
+        down = replace(axis, ceil=False)
+        words = " ".join(axis.words("window"))
+        begins, ends = down.output * axis.stride, axis.size + axis.before
+        more = axis.ceil and down.unseen > 0 and begins < ends
+        if down.output > 0:
+            assert axis.output == down.output + more
+            assert axis.left_out == (axis.ceil and down.unseen > 0 and begins >= ends)
+            assert (f"it would begin at cell {begins}" in words) == bool(axis.left_out)
+            assert (f"with cell {ends - 1}, counted from 0" in words) == bool(axis.left_out)
+        assert (axis.beyond > 0) == (f"reaches {axis.beyond} cell" in words)
+        assert axis.places(axis.output - 1)[0] < ends
 
 
 @given(any_setting(("convolution", "transposed")))
@@ -229,6 +271,11 @@ def test_what_is_advised_helps(setting: Setting) -> None:
         return allowed(replace(one, axes=(replace(axis, **changed),)))
 
     todo = caught.value.todo
+    if setting.groups > 1 and re.search(r"--groups (\d+)", todo):
+        number = int(re.search(r"--groups (\d+)", todo)[1])  # type: ignore[index]
+        assert setting.channels % number == setting.filters % number == 0
+        assert all(setting.channels % n or setting.filters % n for n in range(number + 1, 9))
+        return
     padding = re.search(r"--padding (\d+)( or more| or less)", todo)
     if padding:
         number, beyond = int(padding[1]), -1 if padding[2] == " or more" else 1

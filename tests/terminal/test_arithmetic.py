@@ -56,6 +56,11 @@ def test_every_option_is_typed(app: App, capsys: pytest.CaptureFixture[str]) -> 
     assert doc["torch"].startswith(
         "torch.nn.ConvTranspose2d(2, 3, kernel_size=2, stride=(2, 1), padding=(1, 0)"
     )
+    doc = json.loads(spoken(app, capsys, "--json --groups 2 --channels 4 --padding 0+1x1+2"))
+    assert doc["padding"] == [[0, 1], [1, 2]]
+    assert (doc["channels"], doc["filters"], doc["groups"]) == (4, 2, 2)
+    doc = json.loads(spoken(app, capsys, "--json --pool max --ceil-mode --input 5"))
+    assert doc["output_shape"] == [3, 3]
     doc = json.loads(spoken(app, capsys, "--json --dims 1 --kernel-values", "-1 0 1"))
     assert doc["numbers"]["kernel"] == [-1, 0, 1], "a minus at the beginning is no option"
     doc = json.loads(spoken(app, capsys, "--json --pool max --input 4"))
@@ -91,6 +96,11 @@ def test_padding_is_told_from_the_input() -> None:
     assert "input, padded: . is -inf" in shown(pool="max", padding=1)
     assert "input, stretched and padded: . is 0" in shown(input=3, transposed=True, stride=2)
     assert ". is" not in shown()
+    assert "input, x is beyond the end" in shown(pool="max", ceil_mode=True, input=5)
+    assert "input, padded: . is 0, x is beyond the end" in shown(
+        pool="average", ceil_mode=True, kernel=3, padding=1, stride=2, input=6
+    )
+    assert re.search(r"^groups +2: each filter sees", shown(groups=2), re.MULTILINE)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

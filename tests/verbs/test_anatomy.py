@@ -8,16 +8,31 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 
 import foveal
+from foveal import plan
 from foveal.errors import ModelError, OptionError, UnknownNameError
+from foveal.options import TrainOptions, make
+from foveal.plan.network import built
+from foveal.report.anatomy import TOGETHER
+from foveal.terminal import show_anatomy
 from foveal.terminal.app import main
+from foveal.values import Dataset, Facts, Item
 from foveal.verbs.anatomy import anatomy, ends
 from typed import spoken
 
 KEYS = {"parameters", "multiply_adds", "layers"}
 LAYER = {"name", "kind", "output_shape", "parameters", "multiply_adds", "receptive_field"}
+
+
+def pictures(side: int) -> Dataset:
+    """Pictures of two classes, of which a plan needs to know no more than this."""
+    parts = [(n, "train") for n in range(300)] + [(n, "val") for n in range(300, 310)]
+    items = tuple(Item(str(n), f"{n}.jpg", "ab"[n % 2], part) for n, part in parts)
+    facts = Facts(side, side, side, side, False, 1)
+    return Dataset("/", "classify", "folder", "class folders", ("a", "b"), items, (), facts, "f")
 
 
 def test_what_is_told_of_a_name():
@@ -40,6 +55,56 @@ def test_size_channels_and_classes_are_the_users():
     assert said["input_shape"] == [1, 64, 64]
     assert said["layers"][-1]["output_shape"] == (7,)
     assert said["parameters"] == 11_689_512 - 2 * 64 * 49 - 993 * 513
+
+
+@pytest.mark.parametrize(
+    ("network", "given", "stem", "why"),
+    [
+        ("resnet18", {"size": 32}, "small", "leave little of a picture of 32 px"),
+        ("resnet18", {"size": 64}, "published", "below 64 px only"),
+        ("resnet18", {"size": 32, "stem": "published"}, "published", "given"),
+        ("resnet18", {"size": 96, "stem": "small"}, "small", "given"),
+        ("densenet121", {"size": 32}, "small", "leave little of a picture of 32 px"),
+        ("lenet5", {"size": 32}, None, ""),
+        ("lenet5", {"size": 32, "stem": "published"}, None, ""),
+    ],
+)
+def test_first_layers_are_those_that_training_would_have(network, given, stem, why, capsys):
+    """The network that a plan for pictures of that size builds from scratch, and its reason."""
+    done = anatomy(network, times=False, channels=3, classes=2, **given)
+    planned = plan.make(
+        pictures(given["size"]),
+        make(TrainOptions, {"network": network, "pretrained": False, "channels": 3, **given}),
+    )
+    theirs = built(planned.architecture, planned.options)
+    assert done.anatomy.parameters == sum(p.numel() for p in theirs.parameters())
+    maps = [layer.output_shape for layer in done.anatomy.layers if layer.kind == "Conv2d"]
+    first = next(m for m in theirs.modules() if isinstance(m, nn.Conv2d))
+    assert maps[0][1:] == first(torch.zeros(1, 3, given["size"], given["size"])).shape[2:]
+    assert list(done.choices) == [c for c in planned.choices if c.option == "stem"]
+    assert [c.value for c in done.choices] == ([stem] if stem else [])
+    assert all(why in c.reason for c in done.choices)
+    show_anatomy.anatomy(Console(width=400), done.to_json())
+    said = capsys.readouterr().out
+    assert (f"stem {stem}: " in said) == (stem is not None)
+    assert (f"Stem {stem}: " in done._repr_html_()) == (stem is not None)
+
+
+def test_a_stem_is_typed_as_in_training(capsys: pytest.CaptureFixture[str]):
+    document, _ = spoken(capsys, "anatomy", "resnet18", "--size", "32", "--stem", "small", "--no-times")
+    assert document["choices"] == [
+        {"option": "stem", "value": "small", "reason": "given", "automatic": False}
+    ]
+    assert document["layers"][0]["kernel"] == [3, 3]
+    with pytest.raises(OptionError) as of_training:
+        plan.make(
+            pictures(64), make(TrainOptions, {"network": "vgg11", "pretrained": False, "stem": "small"})
+        )
+    with pytest.raises(OptionError) as ours:
+        anatomy("vgg11", size=64, stem="small")
+    assert str(ours.value) == str(of_training.value)
+    with pytest.raises(OptionError, match="--stem was given for a module"):
+        anatomy(nn.Conv2d(3, 1, 3), stem="small")
 
 
 def test_a_module_of_ones_own():
@@ -66,8 +131,11 @@ def test_a_trained_model_is_taken_as_it_is(tmp_path: Path):
     said = anatomy(run.run, times=False).to_json()
     assert said["input_shape"] == [1, 16, 16]
     assert said["layers"][-1]["output_shape"] == (10,)
-    with pytest.raises(OptionError, match="10 classes"):
-        anatomy(run.run, classes=3)
+    assert said["choices"] == []
+    for given in ({"classes": 3}, {"stem": "small"}, {"channels": 3}):
+        with pytest.raises(OptionError, match="10 classes") as caught:
+            anatomy(run.run, **given)
+        assert f"--{next(iter(given))} was given for a trained model" in caught.value.came
 
 
 def test_a_network_of_ones_own_in_a_few_words(tmp_path: Path):
@@ -93,6 +161,10 @@ def test_page_and_picture(tmp_path: Path):
     assert "http://www.w3.org/2000/svg" in html
     assert html.count("data:image/png;base64,") == len(done.effective) > 1
     assert f"{done.anatomy.parameters:,}" in html
+    assert html.count('<svg class="network"') == -(-len(done.anatomy.layers) // TOGETHER), (
+        "paper breaks between them"
+    )
+    assert "svg.network{width:100%;height:auto;break-inside:avoid}" in html.partition("@media print{main")[2]
     assert list(done.signal) == ["as it is", "small weights"]
     assert "Does the signal arrive?" in html
     assert len(html) < 1_000_000

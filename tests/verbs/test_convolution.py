@@ -12,7 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from foveal.charts.sliding import number
 from foveal.errors import DiskError, OptionError, PictureError
+from foveal.report.convolution import sliding
 from foveal.storage import to_json
 from foveal.structure.kernels import NAMED
 from foveal.verbs.convolution import Convolution, convolution
@@ -88,6 +90,84 @@ def test_sizes_are_taken_in_every_form() -> None:
     )
 
 
+def test_padding_of_sides_apart() -> None:
+    for form in ("0+1x2+3", "0 + 1 x 2 + 3", "0+1×2+3", "0+1,2+3", ((0, 1), (2, 3)), [[0, 1], [2, 3]]):
+        done = convolution(padding=form)
+        assert [(a.before, a.after) for a in done.setting.axes] == [(0, 1), (2, 3)]
+    for form, sides in (("0+1", [(0, 1), (0, 1)]), ("0+1x2", [(0, 1), (2, 2)]), ("1x2", [(1, 1), (2, 2)])):
+        assert [(a.before, a.after) for a in convolution(padding=form).setting.axes] == sides
+    line = convolution(dims=1, padding=((0, 2),))
+    assert line.setting.output == (5,)
+    doc = convolution(input=4, kernel=3, stride=2, padding="0+1").to_json()
+    assert doc["padding"] == [[0, 1], [0, 1]]
+    assert doc["says"] == "Convolution: input 4 x 4, kernel 3 x 3, stride 2, padding 0+1 -> output 2 x 2"
+    assert doc["formula"][0]["lines"][:2] == [
+        "o = floor((i + p + q - d*(k - 1) - 1) / s) + 1",
+        "= floor((4 + 0 + 1 - 1*(3 - 1) - 1) / 2) + 1",
+    ]
+    assert doc["torch"] == (
+        "torch.nn.Sequential(torch.nn.ZeroPad2d((0, 1, 0, 1)), torch.nn.Conv2d(1, 1, kernel_size=3, stride=2))"
+    )
+    turned = convolution(input=4, transposed=True, stride=2, padding="0+1").to_json()
+    assert turned["formula"][0]["lines"][0] == "o = (i - 1)*s - (p + q) + d*(k - 1) + a + 1"
+    assert "0 before and 1 after is cut off" in turned["formula"][0]["words"][1]
+    assert turned["output_shape"] == [8, 8]
+
+
+def test_groups_are_counted_and_told() -> None:
+    doc = convolution(channels=8, filters=16, groups=4, kernel=3).to_json()
+    layer = torch.nn.Conv2d(8, 16, 3, groups=4)
+    assert doc["groups"] == 4
+    assert doc["parameters"] == sum(p.numel() for p in layer.parameters())
+    assert doc["torch"].endswith("groups=4)")
+    assert doc["says"].startswith("Convolution: input 5 x 5, kernel 3 x 3, 4 groups ->")
+    costs = {cost["name"]: cost["says"] for cost in doc["costs"]}
+    assert costs["groups"] == (
+        "4: each filter sees 2 channels of 8; filters 0 to 3 see channels 0 and 1, filters 4 to 7 see channels 2 and "
+        "3, and so on. Weights and multiplications are a 4th of those without groups."
+    )
+    assert "3 x 3 x 2 weights and a bias, for each of 16 filters" in costs["parameters"]
+    deep = convolution(groups=32).to_json()
+    assert (deep["channels"], deep["filters"], deep["parameters"]) == (32, 32, 32 * 10)
+    assert "depthwise" in {c["name"]: c["says"] for c in deep["costs"]}["groups"]
+    assert "groups" not in {cost["name"] for cost in convolution(channels=8).to_json()["costs"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "output", "formula", "words"),
+    [
+        ({"input": 6, "kernel": 3, "stride": 2}, 3, "ceil(3 / 2) + 1", "1 step and a part"),
+        ({"input": 5, "kernel": 2, "stride": 3, "padding": 1}, 2, "ceil(5 / 3) + 1 - 1", "would begin at cell 6, and"),
+        ({"input": 2, "kernel": 3, "stride": 2}, 1, "ceil(-1 / 2) + 1", "more than there is, which rounding"),
+        ({"input": 5, "kernel": 3, "stride": 2}, 2, "ceil(2 / 2) + 1", "1 step, which with the first"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["max", "average"])
+def test_pooling_rounded_up(
+    kind: str, options: dict[str, Any], output: int, formula: str, words: str
+) -> None:
+    doc = convolution(pool=kind, ceil_mode=True, **options).to_json()
+    assert doc["output_shape"] == [output, output]
+    assert f"= {formula}" in doc["formula"][0]["lines"]
+    assert words in " ".join(doc["formula"][0]["words"])
+    layer = eval(doc["torch"], {"torch": torch})
+    image = torch.tensor(doc["numbers"]["input"], dtype=torch.float64)[None, None]
+    np.testing.assert_allclose(doc["numbers"]["output"], layer(image)[0, 0])
+    assert json.loads(to_json(doc))["ceil_mode"] is True
+
+
+def test_a_mean_that_ends_with_the_padding_says_so() -> None:
+    done = convolution(pool="average", ceil_mode=True, input=6, kernel=3, stride=2, at=2)
+    doc = done.to_json()
+    assert doc["unit"]["says"].endswith("lies on what is beyond the end, and not counted.")
+    assert doc["numbers"]["looks"][-1] == ["beyond"] * 7
+    assert done.numbers is not None
+    corner = done.numbers.input[4:, 4:].mean()
+    drawn = sliding(done.setting, done.numbers, done.word, done.at)
+    assert drawn.says[2][2][0].endswith(f") / 4 = {number(corner)}")
+    assert "dots" in drawn.input.name
+
+
 def test_a_picture_of_ones_own(tmp_path: Path) -> None:
     grey = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (30, 1))
     Image.fromarray(grey).save(tmp_path / "ramp.png")
@@ -153,6 +233,20 @@ def test_large_inputs_have_the_formula_only() -> None:
         ({"pool": "max", "transposed": True}, "--pool max and --transposed", "Leave one"),
         ({"pool": "max", "kernel_values": "edge"}, "--pool max and --kernel-values", "--kernel"),
         ({"pool": "max", "filters": 4}, "--pool max and --filters", "Leave --filters out"),
+        ({"pool": "max", "groups": 4}, "--pool max and --groups", "Leave --groups out"),
+        ({"groups": 3, "channels": 4, "filters": 6}, "--groups 3 with 4 channels and 6 filters", "--groups 2"),
+        ({"groups": 4, "filters": 6}, "--groups 4 with 4 channels and 6 filters", "--groups 2"),
+        ({"ceil_mode": True}, "--ceil-mode without --pool", "--pool max"),
+        ({"ceil_mode": True, "pool": "max", "padding": "0+1"}, "--ceil-mode and --padding 0+1", "one number"),
+        ({"ceil_mode": True, "pool": "max", "input": 2, "kernel": 5, "stride": 2}, "0 cells", "--input of at least 4"),
+        ({"padding": "0+1+2"}, "--padding was given as '0+1+2'", "--padding 0+1"),
+        ({"padding": "0+"}, "--padding was given as '0+'", "--padding 0+1"),
+        ({"padding": "0+1x1x2"}, "--padding was given as '0+1x1x2'", "--padding 0+1"),
+        ({"padding": "0+100001"}, "--padding was given as '0+100001'", "--padding 0+1"),
+        ({"padding": "0,1,0,1"}, "--padding was given as '0,1,0,1'", "above + below x left + right, as in 0+1x2+3"),
+        ({"padding": "1,2", "dims": 1}, "--padding was given as '1,2'", "--padding 1+2"),
+        ({"pool": "max", "padding": "0+2"}, "A padding of 2 around a pooling window of 2", "--padding 1 or less"),
+        ({"transposed": True, "input": 1, "padding": "2+1"}, "A padding of 2 and 1", "--padding 1 or less"),
         ({"pool": "average", "dilation": 2}, "--pool average and --dilation", "--pool max"),
         ({"pool": "max", "padding": 2}, "A padding of 2 around a pooling window of 2", "--padding 1 or less"),
         ({"output_padding": 1}, "--output-padding without --transposed", "Give --transposed too"),

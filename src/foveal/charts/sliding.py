@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
-Look: TypeAlias = Literal["value", "padded", "stretched"]
+Look: TypeAlias = Literal["value", "padded", "stretched", "beyond"]
 Cell: TypeAlias = tuple[int, int]
 MARGIN, GAP, TITLE, LINE = 18, 44, 30, 20
 NARROWEST, WIDEST, SMALLEST_FONT = 8, 36, 7.5
@@ -45,6 +45,8 @@ class Grid:
 
     def text(self, row: int, column: int) -> str:
         value = self.values[row][column]
+        if self.look(row, column) == "beyond":
+            return ""
         return weight(value) if self.fractions else number(value)
 
     def brightness(self, row: int, column: int, numbered: bool) -> int:
@@ -78,6 +80,8 @@ class Sliding:
     resting: Cell
     told: str = ""
     """For readers who cannot see it."""
+    channels: Grid | None = None
+    """Which filters (rows) see which channels (columns), where they are in groups: 1 where they do."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +131,11 @@ class Layout:
     signs: tuple[tuple[str, float, float], ...]
     says: float
     caption: float
+    channels: Placed | None = None
 
     @property
     def placed(self) -> tuple[Placed, ...]:
-        return tuple(p for p in (self.input, self.kernel, self.output) if p is not None)
+        return tuple(p for p in (self.input, self.kernel, self.output, self.channels) if p is not None)
 
 
 def layout(drawn: Sliding) -> Layout:
@@ -141,20 +146,33 @@ def layout(drawn: Sliding) -> Layout:
     cell = max(NARROWEST, min(WIDEST, (720 if flat else 400) // longest))
     top = TITLE + 34
     places, signs = (_below if flat else _beside)(grids, cell, top)
+    input_, output, kernel = places[0], places[-1], places[1] if len(places) > 2 else None
+    channels = None if drawn.channels is None else _channels(drawn.channels, places, flat)
+    places += [] if channels is None else [channels]
     bottom = max(p.y + p.height for p in places)
     lines = max((len(said) for row in drawn.says for said in row), default=0)
     says = bottom + 30
     caption = says + (lines * LINE + 8 if lines else 0)
     texts = [*drawn.caption, *(line for row in drawn.says for said in row for line in said)]
     wide = max(
-        *(p.x + p.width for p in places),
+        *(p.x + max(p.width, 7 * len(p.grid.name)) for p in places),
         len(drawn.title) * 8.5 + MARGIN,
         *(len(t) * 7.2 + MARGIN for t in texts),
     )
     return Layout(
-        math.ceil(wide + MARGIN), math.ceil(caption + len(drawn.caption) * LINE - 4), places[0],
-        places[1] if len(places) > 2 else None, places[-1], signs, says, caption,
+        math.ceil(wide + MARGIN), math.ceil(caption + len(drawn.caption) * LINE - 4), input_, kernel, output, signs,
+        says, caption, channels,
     )  # fmt: skip
+
+
+def _channels(grid: Grid, places: Sequence[Placed], flat: bool) -> Placed:
+    """The small grid of channels: to the right of all others, or below them."""
+    cell = max(4, min(16, 150 // max(grid.size)))
+    if flat:
+        return Placed(grid, MARGIN, places[-1].y + places[-1].height + 34, cell, None)
+    last = places[-1]
+    right = last.x + max(last.width, 7 * len(last.grid.name)) + GAP
+    return Placed(grid, right, min(p.y for p in places), cell, None)
 
 
 def _beside(
@@ -235,7 +253,8 @@ def weight(value: float) -> str:
 def in_ascii(text: str, keep: str = "") -> str:
     """A formula in the letters that every terminal and font has, and those to `keep`."""
     signs = (
-        ("⌊", "floor("), ("⌋", ")"), ("·", "*"), ("−", "-"), ("×", "x"), ("∞", "inf"), ("∗", "*"), ("→", "->")
+        ("⌊", "floor("), ("⌋", ")"), ("⌈", "ceil("), ("⌉", ")"), ("·", "*"), ("−", "-"), ("×", "x"), ("∞", "inf"),
+        ("∗", "*"), ("→", "->"),
     )  # fmt: skip
     for sign, plain in signs:
         text = text if sign in keep else text.replace(sign, plain)

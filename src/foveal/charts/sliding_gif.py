@@ -138,6 +138,8 @@ class _Pen:
             if look == "padded":
                 self.dashes(x + 1.5, y + 1.5, side - 3)
                 ink = QUIET
+            elif look == "beyond":
+                self.dashes(x + 1.5, y + 1.5, side - 3, long=1)
             elif look == "stretched":
                 self.box(x, y, side, side, mixed(tone("muted"), 0.13), lines)
                 ink = QUIET
@@ -151,12 +153,12 @@ class _Pen:
             if placed.font is not None:
                 self.text(x + side / 2, y + side / 2, grid.text(row, column), placed.font, ink, "mm")
 
-    def dashes(self, x: float, y: float, side: float) -> None:
-        """A square of dashes: padding."""
+    def dashes(self, x: float, y: float, side: float, long: int = 3) -> None:
+        """A square of dashes: padding; of dots, what lies beyond it."""
         s = self.scale
         colour = tone("muted")
         for n in range(0, int(side), 5):
-            near, far = n, min(n + 3, side)
+            near, far = n, min(n + long, side)
             for other in (0.0, side):
                 across = [((x + near) * s, (y + other) * s), ((x + far) * s, (y + other) * s)]
                 down = [((x + other) * s, (y + near) * s), ((x + other) * s, (y + far) * s)]
@@ -173,7 +175,7 @@ def _still(pen: _Pen, drawn: Sliding, where: Layout) -> None:
         pen.text(x, y, sign, 20, QUIET, "ms")
     for n, line in enumerate(drawn.caption):
         pen.text(MARGIN, where.caption + n * LINE, line, 13, INK)
-    for still in (where.input, where.kernel):
+    for still in (where.input, where.kernel, where.channels):
         if still is not None:
             rows, columns = still.grid.size
             pen.cells(still, [(r, c) for r in range(rows) for c in range(columns)])

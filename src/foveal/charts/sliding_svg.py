@@ -26,14 +26,13 @@ _DARK = {
 def sliding_svg(drawn: Sliding) -> str:
     """The whole as one `<svg>` element.
 
-    Where motion is not wanted, or styles are not animated, it shows the filled output, and the window at the
-    resting cell with its sum.
+    Where motion is not wanted, on paper, or where styles are not animated, it shows the filled output, and the
+    window at the resting cell with its sum.
     """
     where, shown = layout(drawn), frames(drawn, FRAMES)
     name = f"s{hashlib.sha256(repr(drawn).encode()).hexdigest()[:6]}"
     body = [_words(drawn, where), _still(where.input)]
-    if where.kernel is not None:
-        body.append(_still(where.kernel))
+    body += [_still(one) for one in (where.kernel, where.channels) if one is not None]
     body += [
         _outline(where.output),
         *_output(where.output, shown, name),
@@ -75,12 +74,12 @@ def _style(drawn: Sliding, where: Layout, shown: list[Frame], name: str) -> str:
     )
     run = f"{whole:.2f}s step-end infinite"
     return (
-        f"#{name}{{{light};font:13px {_FONT}}}@media(prefers-color-scheme:dark){{#{name}{{{dark}}}}}"
+        f"#{name}{{{light};font:13px {_FONT}}}@media screen and (prefers-color-scheme:dark){{#{name}{{{dark}}}}}"
         f"#{name} .ground{{fill:var(--s-ground)}}#{name} text{{fill:var(--s-ink)}}#{name} .mid{{text-anchor:middle}}"
         f"#{name} .quiet text,#{name} text.quiet{{fill-opacity:.66}}#{name} .black text{{fill:#111}}"
         f"#{name} .white text{{fill:#fff}}#{name} .sum{{visibility:hidden}}#{name} .rest{{visibility:visible}}"
         f"#{name} .num{{font-variant-numeric:tabular-nums}}"
-        "@media(prefers-reduced-motion:no-preference){"
+        "@media screen and (prefers-reduced-motion:no-preference){"
         f"#{name} .w{{animation:{name}w {run}}}#{name} .m{{animation:{name}m {run}}}"
         f"#{name} .o{{animation:{run}}}#{name} .sum{{visibility:hidden;animation:{name}t {run}}}}}"
         f"@keyframes {name}w{{{window}}}@keyframes {name}m{{{marker}}}"
@@ -140,6 +139,12 @@ def _cells(placed: Placed, cells: Iterable[tuple[int, int]], framed: bool = Fals
                 inset
             )
             ink = "quiet"
+        elif look == "beyond":
+            dots = 'fill="none" stroke-dasharray="1 4" style="stroke:var(--s-muted)"'
+            fills.setdefault(dots, []).append(
+                f"M{_n(x + 1.5)} {_n(y + 1.5)}h{side - 3}v{side - 3}h-{side - 3}z"
+            )
+            continue
         elif look == "stretched":
             fills.setdefault('style="fill:var(--s-muted)" fill-opacity=".13"', []).append(square)
             ink = "quiet"

@@ -12,6 +12,7 @@ from typing import Any
 from ..intervals import wilson
 from ..values import Evaluation
 from .gather import Gathered
+from .record import told, value_at
 from .verdict import worst
 from .words import number, percent, pictures
 
@@ -156,30 +157,20 @@ def _sure_and_wrong(g: Gathered) -> Iterator[Advice]:
 
 def _fine_tuning_lost(g: Gathered) -> Iterator[Advice]:
     """The head alone, on a frozen backbone, was better than all that came after it."""
-    stages = [s for s in g.fit.get("stages") or () if isinstance(s, dict)]
-    frozen = {s.get("name") for s in stages if s.get("trainable") == "head"}
+    frozen = g.frozen_stages
     if g.best is None or g.best.stage not in frozen or g.epochs[-1].stage in frozen or g.status != "finished":
         return
-    was, now = _value(g, g.epochs.index(g.best)), _value(g, len(g.epochs) - 1)
+    was, now = value_at(g, g.epochs.index(g.best)), value_at(g, len(g.epochs) - 1)
     if was is None or now is None:
         return
     lr, after = _rate(g), len([e for e in g.epochs if e.stage not in frozen])
     yield Advice(
         "Give fine-tuning more epochs, or a smaller rate",
-        f"The head alone on the frozen backbone reached {_told(g, was)} in validation; {after} "
-        f"epoch{'' if after == 1 else 's'} of training all layers ended at {_told(g, now)}, so the earlier model was "
+        f"The head alone on the frozen backbone reached {told(g, was)} in validation; {after} "
+        f"epoch{'' if after == 1 else 's'} of training all layers ended at {told(g, now)}, so the earlier model was "
         "kept. Fine-tuning first loses a little, then gains, if it has the time.",
         fork(g, f"--epochs {max(10, 3 * len(g.epochs))}" if after < 8 else f"--lr {(lr or 0.001) / 3:.2g}"),
     )
-
-
-def _value(g: Gathered, place: int) -> float | None:
-    found = g.epochs[place].headline.get("value") if 0 <= place < len(g.epochs) else None
-    return float(found) if isinstance(found, int | float) else None
-
-
-def _told(g: Gathered, value: float) -> str:
-    return percent(value) if g.score and g.score.name == "accuracy" else number(value)
 
 
 def _still_improving(g: Gathered) -> Iterator[Advice]:
@@ -190,8 +181,8 @@ def _still_improving(g: Gathered) -> Iterator[Advice]:
     if g.stopped is not None and g.stopped.why == "early":
         return
     back = max(1, count // 5)
-    before = [v for v in (_value(g, n) for n in range(count - back)) if v is not None]
-    now = _value(g, count - 1)
+    before = [v for v in (value_at(g, n) for n in range(count - back)) if v is not None]
+    now = value_at(g, count - 1)
     if not before or now is None:
         return
     better = 1 if g.score.higher_is_better else -1
@@ -317,8 +308,9 @@ def _few_judged(g: Gathered) -> Iterator[Advice]:
         wanted = math.ceil(wanted / 100) * 100
         yield Advice(
             "Judge on more pictures before believing small differences",
-            f"With {pictures(judged.count)} the interval is ±{half * 100:.1f} points wide; ±2 would take about "
-            f"{wanted:,}. Without new pictures, folds judge on every one there is.",
+            f"With {pictures(judged.count)} the interval reaches from {percent(judged.headline.low)} to "
+            f"{percent(judged.headline.high)}; one of 4 points would take about {wanted:,}. Without new pictures, "
+            "folds judge on every one there is.",
             f"foveal train {data_of(g)} --folds 5".replace("  ", " "),
         )
 

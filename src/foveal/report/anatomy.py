@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ..charts.kinds import Curve, Lines, Tone
-from ..charts.network import Drawn, network_svg
+from ..charts.network import Drawn, network_parts
 from ..structure.anatomy import Anatomy, Layer
 from ..structure.lanes import lanes
 from ..structure.signal import BARE, SMALL_BARE
@@ -29,11 +29,14 @@ TONE: dict[str, Tone] = {
 }  # fmt: skip
 SIGNAL_TONES: tuple[Tone, ...] = ("accent", "warm", "good", "plum")
 HEAVIEST = 8
+TOGETHER = 10
+"""Rows of the drawn network that paper keeps together."""
 CELL = 180
 
 
-def drawing(found: Anatomy) -> str:
-    """The network as an SVG: a row a layer, connections beside it, bars for parameters and multiply-adds."""
+def drawing(found: Anatomy, most: int | None = None) -> str:
+    """The network as an SVG: a row a layer, connections beside it, bars for parameters and multiply-adds; in
+    several of at most so many rows, for paper."""
     places = lanes([layer.inputs for layer in found.layers], found.outputs)
     needed = {n for layer in found.layers for n in layer.inputs} | set(found.outputs)
     heavy = max((layer.parameters for layer in found.layers), default=0) or 1
@@ -51,7 +54,8 @@ def drawing(found: Anatomy) -> str:
         )
         for n, (layer, place) in enumerate(zip(found.layers, places, strict=True))
     ]  # fmt: skip
-    return network_svg(rows, f"{len(rows)} layers, {found.parameters:,} parameters")
+    title = f"{len(rows)} layers, {found.parameters:,} parameters"
+    return "".join(network_parts(rows, title, most or max(1, len(rows))))
 
 
 def page(done: Dissection, maps: Mapping[str, Tensor] | None = None, *, whole: bool = True) -> str:
@@ -60,14 +64,14 @@ def page(done: Dissection, maps: Mapping[str, Tensor] | None = None, *, whole: b
     by_weight = sorted((n for n in a.layers if n.dense_parameters), key=lambda n: -(n.dense_parameters or 0))
     return environment().get_template("anatomy.html").render(
         whole=whole, css=Markup(text("style.css")), title=done.network, a=a,
-        shape=" x ".join(map(str, a.shape)), facts=_facts(a), drawing=Markup(drawing(a)),
+        shape=" x ".join(map(str, a.shape)), facts=_facts(a), drawing=Markup(drawing(a, TOGETHER)),
         dense=[
             (n.name, kind_of(n), n.parameters, n.dense_parameters, (n.dense_parameters or 0) / n.parameters)
             for n in by_weight[:HEAVIEST] if n.parameters
         ],
         times=a.dense_parameters / a.parameters if a.parameters else 1,
         slow=_slowest(a), seen=[_seen(a, name, seen, done.effective[name]) for name, seen in (maps or {}).items()],
-        signals=_signals(done), pruning=_pruning(done), count=short_count,
+        signals=_signals(done), pruning=_pruning(done), count=short_count, choices=done.choices,
     )  # fmt: skip
 
 

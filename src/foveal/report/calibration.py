@@ -22,8 +22,10 @@ class Calibration:
 
     charts: tuple[Chart, ...]
     says: tuple[str, ...]
-    rows: tuple[tuple[str, str, str], ...] = ()
-    """(what, before the temperature, after it)"""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What the temperature changed, before and after it: (what, a value a column)."""
+    note: str = ""
     far: tuple[str, ...] = ()
 
 
@@ -49,7 +51,13 @@ def calibration(g: Gathered) -> Calibration | None:
             f"probabilities {which} and changes no answer." if abs(t - 1) > 0.005
             else "The validation pictures asked for no temperature: probabilities are the network's own."
         )  # fmt: skip
-    return Calibration(charts, tuple(says), _before_and_after(g.trust), none_of_these(g.trust))
+    rows, others = _before_and_after(g.trust, judged), judged.headline.split != "val"
+    columns = ("validation, before", "validation, after", f"{split_name(judged.headline.split)}, after")
+    note = "The temperature was fitted to the validation pictures, so that they flatter it"
+    note += "; the others tell what is left, and were judged with it only." if others else "."
+    return Calibration(
+        charts, tuple(says), columns if others else columns[:2], rows, note, none_of_these(g.trust)
+    )
 
 
 def _in_words(judged: Evaluation, pairs: list[tuple[float, bool]]) -> str:
@@ -107,15 +115,21 @@ def _reliability(pairs: list[tuple[float, bool]]) -> tuple[Chart, ...]:
     )
 
 
-def _before_and_after(trust: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+def _before_and_after(
+    trust: Mapping[str, Any], judged: Evaluation
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Of the validation pictures, without and with the temperature; with it also of those judged, if others."""
     rows = []
+    others = [] if judged.headline.split == "val" else [judged.metrics]
     for what, name, scale, unit in (
         ("Calibration error", "calibration_error", 100, " points"), ("Loss", "loss", 1, ""),
     ):  # fmt: skip
         before, after = trust.get(f"{name}_before"), trust.get(name)
         if isinstance(before, int | float) and isinstance(after, int | float):
             digits = 1 if scale == 100 else 3
-            rows.append((what, f"{before * scale:.{digits}f}{unit}", f"{after * scale:.{digits}f}{unit}"))
+            values = [before, after, *(metrics.get(name) for metrics in others)]
+            said = ("–" if value is None else f"{value * scale:.{digits}f}{unit}" for value in values)
+            rows.append((what, tuple(said)))
     return tuple(rows)
 
 

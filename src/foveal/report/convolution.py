@@ -11,7 +11,7 @@ import numpy as np
 
 from ..charts.sliding import SUMS, Grid, Look, Sliding, number, weight
 from ..charts.sliding_svg import sliding_svg
-from ..structure.arithmetic import PADDED, STRETCHED, Axis, Setting, same
+from ..structure.arithmetic import BEYOND, PADDED, STRETCHED, Axis, Setting, same
 from ..structure.kernels import Array
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ NAMES = {
 }  # fmt: skip
 DRAWN = 40
 """Cells of a side at most, for a drawing in which each can be seen."""
+WIRED = 24
+"""Channels and filters at most that are drawn one by one, and groups at most."""
 TERMS = {"convolution": 15, "transposed": 15, "max": 16, "average": 16}
 """Numbers at most of a sum that is written out."""
 
@@ -36,12 +38,16 @@ def title(setting: Setting, word: str = "") -> str:
     ]
     if any(a.stride != 1 for a in axes) or setting.pools:
         parts.append(f"stride {short([a.stride for a in axes])}")
-    if word == "same" or any(a.before for a in axes):
-        parts.append(f"padding {word if word == 'same' else short([a.before for a in axes])}")
+    if word == "same" or any(a.before or a.after for a in axes):
+        parts.append(f"padding {word if word == 'same' else sides(axes)}")
     if any(a.dilation != 1 for a in axes):
         parts.append(f"dilation {short([a.dilation for a in axes])}")
     if any(a.output_padding for a in axes):
         parts.append(f"output padding {short([a.output_padding for a in axes])}")
+    if setting.groups > 1:
+        parts.append(f"{setting.groups} groups")
+    if any(a.ceil for a in axes):
+        parts.append("rounded up")
     return f"{NAMES[setting.kind]}: {', '.join(parts)} → output {times(setting.output)}"
 
 
@@ -52,6 +58,13 @@ def times(numbers: Sequence[int]) -> str:
 def short(numbers: Sequence[int]) -> str:
     """One number where all are the same."""
     return str(numbers[0]) if len(set(numbers)) == 1 else times(numbers)
+
+
+def sides(axes: Sequence[Axis]) -> str:
+    """The padding as it is typed: one number where both sides are alike, else before + after."""
+    if all(a.before == a.after for a in axes):
+        return short([a.before for a in axes])
+    return " × ".join(dict.fromkeys(f"{a.before}+{a.after}" for a in axes))
 
 
 def along(setting: Setting) -> list[tuple[str, Axis]]:
@@ -67,16 +80,27 @@ def along(setting: Setting) -> list[tuple[str, Axis]]:
 def seen(setting: Setting, at: Sequence[int]) -> str:
     """Which of the input's cells an output cell is made of."""
     names = ("cells",) if len(at) == 1 else ("rows", "columns")
-    parts = []
-    beside = False
+    parts, outside = [], []
     for axis, unit, name in zip(setting.axes, at, names, strict=True):
-        cells = axis.sees(unit)
-        beside = beside or len(cells) < axis.kernel
-        parts.append(_run(cells, name))
+        parts.append(_run(axis.sees(unit), name))
+        if len(axis.sees(unit)) < axis.kernel:
+            outside += _outside(axis, unit)
     place = str(at[0]) if len(at) == 1 else f"({', '.join(map(str, at))})"
     said = f"The output's cell {place}, counted from 0, sees {' and '.join(parts)} of the input"
-    what = "padding and zeros in between" if setting.kind == "transposed" else "padding"
-    return f"{said}; the rest of its window lies on {what}." if beside else f"{said}."
+    what = " and ".join(dict.fromkeys(sorted(outside)))
+    return f"{said}; the rest of its window lies on {what}." if outside else f"{said}."
+
+
+def _outside(axis: Axis, unit: int) -> list[str]:
+    """What else a window lies on."""
+    if axis.transposed:
+        return ["padding and zeros in between"]
+    behind = [place >= axis.padded for place in axis.places(unit)]
+    beside = [not 0 <= place - axis.before < axis.size for place in axis.places(unit)]
+    padding = any(out and not far for out, far in zip(beside, behind, strict=True))
+    return (["padding"] if padding else []) + (
+        ["what is beyond the end, and not counted"] if any(behind) else []
+    )
 
 
 def _run(cells: Sequence[int], name: str) -> str:
@@ -126,25 +150,68 @@ def costs(setting: Setting) -> list[tuple[str, str]]:
         return [("parameters", "0: there is nothing to learn in pooling")]
     where = "input" if setting.kind == "transposed" else "output"
     over = setting.shape if setting.kind == "transposed" else setting.output
-    through = (
-        f" × {setting.channels} × {setting.filters} channels"
-        if setting.channels * setting.filters > 1
-        else ""
-    )
+    own = setting.channels // setting.groups
+    through = f" × {own} × {setting.filters} channels" if setting.channels * setting.filters > 1 else ""
     many = f"{times(setting.kernel)} for each of {times(over)} {where} cells{through}"
     weights = f"{times(setting.kernel)} weights and a bias"
     if through:
-        each = f"{times(setting.kernel)} × {setting.channels}"
+        each = f"{times(setting.kernel)} × {own}"
         weights = f"{each} weights and a bias, for each of {setting.filters} filters"
     ratio = setting.dense_parameters / setting.parameters
     far = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
     dense = f"{setting.dense_parameters:,} parameters ({far} times as many) and "
     dense += f"{setting.dense_multiplications:,} multiplications for the same shapes"
+    grouped = [("groups", grouping(setting))] if setting.groups > 1 else []
     return [
         ("multiplications", f"{setting.multiplications:,}: {many}"),
         ("parameters", f"{setting.parameters:,}: {weights}"),
+        *grouped,
         ("fully connected", dense),
     ]
+
+
+def grouping(setting: Setting) -> str:
+    """Which filters see which channels, and what that saves, in a sentence."""
+    own, made = setting.channels // setting.groups, setting.filters // setting.groups
+    part = "one channel" if own == 1 else f"{own} channels"
+    said = f"each filter sees {part} of {setting.channels}"
+    if own == 1:
+        said += " (a depthwise convolution)"
+    sees = "sees" if made == 1 else "see"
+    first, second = (
+        f"{_run(range(n * made, (n + 1) * made), 'filters')} {sees} {_run(range(n * own, (n + 1) * own), 'channels')}"
+        for n in (0, 1)
+    )
+    on = ", and so on" if setting.groups > 2 else ""
+    return (
+        f"{setting.groups}: {said}; {first}, {second}{on}. Weights and multiplications are a "
+        f"{ordinal(setting.groups)} of those without groups."
+    )
+
+
+def ordinal(number: int) -> str:
+    """A part's name: half, third, 4th, 21st."""
+    if number in (2, 3):
+        return ("half", "third")[number - 2]
+    end = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{end}"
+
+
+def channels(setting: Setting) -> Grid | None:
+    """Which filters see which channels; a cell is a whole group where there are many. None without groups."""
+    groups = setting.groups
+    shape = (setting.filters, setting.channels)
+    name = "filters (rows) see channels"
+    if max(shape) > WIRED:
+        shape, name = (groups, groups), f"{name}, in groups"
+    if groups == 1 or groups > WIRED:
+        return None
+    group = [[n * groups // count for n in range(count)] for count in shape]
+    there = [[row == column for column in group[1]] for row in group[0]]
+    return Grid(
+        name, tuple(tuple(float(one) for one in row) for row in there), "signed", 1.0,
+        tuple(tuple("value" if one else "stretched" for one in row) for row in there),
+    )  # fmt: skip
 
 
 def drawable(setting: Setting) -> bool:
@@ -171,6 +238,8 @@ def sliding(setting: Setting, numbers: Numbers, word: str, at: Sequence[int]) ->
     signed = bool(output.min() < 0)
     highest = float(np.abs(output[np.isfinite(output)]).max(initial=0.0))
     around = [look for look in ("stretched", "padded") if any(look in row for row in looks)]
+    if any("beyond" in row for row in looks):
+        around.append("what is beyond in dots")
     return Sliding(
         title(setting, word),
         caption(setting),
@@ -181,9 +250,10 @@ def sliding(setting: Setting, numbers: Numbers, word: str, at: Sequence[int]) ->
         ),
         rows,
         columns,
-        _sums(setting, cells, kernel, output, rows, columns),
+        _sums(setting, cells, looks, kernel, output, rows, columns),
         (at[0] if not flat else 0, at[-1]),
         f"{title(setting, word)}. {' '.join(caption(setting))}. {seen(setting, at)}",
+        channels(setting),
     )
 
 
@@ -213,7 +283,8 @@ def spread(setting: Setting, values: Array) -> tuple[Array, tuple[tuple[Look, ..
             if row >= 0 and column >= 0:
                 cells[r, c] = values[row, column]
             padded, between = PADDED in (row, column), STRETCHED in (row, column)
-            kinds.append("padded" if padded else "stretched" if between else "value")
+            beyond = BEYOND in (row, column)
+            kinds.append("beyond" if beyond else "padded" if padded else "stretched" if between else "value")
         looks.append(tuple(kinds))
     return cells, tuple(looks)
 
@@ -225,6 +296,7 @@ def _rows(values: Array) -> tuple[tuple[float, ...], ...]:
 def _sums(
     setting: Setting,
     cells: Array,
+    looks: Sequence[Sequence[Look]],
     kernel: Array | None,
     output: Array,
     rows: Sequence[Sequence[int]],
@@ -240,7 +312,8 @@ def _sums(
         seen = cells[np.ix_(row, column)]
         result = number(float(output[r, c]))
         if kernel is None:
-            numbers = [number(float(v)) for v in seen.ravel()]
+            counted = np.array([[looks[y][x] != "beyond" for x in column] for y in row])
+            numbers = [number(float(v)) for v in seen[counted]]
             largest = setting.kind == "max"
             said = f"max({', '.join(numbers)})" if largest else f"({' + '.join(numbers)}) / {len(numbers)}"
             made[r][c] = (f"{said} = {result}",)

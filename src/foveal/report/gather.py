@@ -65,6 +65,21 @@ class Gathered:
         return _mapping(self.options.get("fit"))
 
     @property
+    def stages(self) -> tuple[Mapping[str, Any], ...]:
+        """Training's stages as they were planned."""
+        return tuple(stage for stage in self.fit.get("stages") or () if isinstance(stage, Mapping))
+
+    @property
+    def frozen_stages(self) -> frozenset[str]:
+        """Names of the stages in which the head alone learned."""
+        return frozenset(str(s.get("name")) for s in self.stages if s.get("trainable") == "head")
+
+    @property
+    def timed(self) -> bool:
+        """Whether time was planned rather than epochs."""
+        return self.fit.get("seconds") is not None or self.train.get("minutes") is not None
+
+    @property
     def task(self) -> Mapping[str, Any]:
         return _mapping(self.options.get("task"))
 

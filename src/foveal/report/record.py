@@ -14,9 +14,11 @@ from ..charts import Strip
 from ..options import TrainOptions, flag, meaning
 from ..values import span
 from .gather import Gathered
-from .words import date, number, plain
+from .words import date, number, percent, plain
 
 _PARTS = {"train": "training pictures", "val": "validation pictures", "test": "test pictures"}
+MOST_TIES = 6
+"""Epochs that were equally good are named up to so many."""
 _LEFT_OUT = frozenset({"out", "runs_dir", "resume", "save_seconds", "data_home"})
 
 
@@ -69,30 +71,91 @@ def done(g: Gathered) -> str:
         count = len(g.dataset.part("train")) if g.dataset else 0
         on = f" on {count:,} pictures" if count else ""
         parts.append(f"{g.network} was trained {start}{on}{size}, {ran}.")
-    stages = [s for s in g.fit.get("stages") or () if isinstance(s, Mapping)]
-    if len(stages) > 1:
-        named = [
-            f"{'the head alone' if s.get('trainable') == 'head' else 'all layers'} ({_planned(s)})"
-            for s in stages
-        ]
+    if len(g.stages) > 1:
+        named = [f"{_trains(stage)} ({_planned(g, stage)})" for stage in g.stages]
         parts.append(f"First {', then '.join(named)}.")
-    if g.best is not None and g.result:
-        judged = g.score.split if g.score else ""
-        after = " and then judged, once, on test pictures that training never saw" if judged == "test" else ""
-        which = "its only epoch" if len(g.epochs) == 1 else f"epoch {g.best.epoch}, the best in validation"
-        parts.append(
-            f"The model of {which}, was kept{after}."
-            if "," in which
-            else f"The model of {which} was kept{after}."
-        )
-    return " ".join(parts)
+    return " ".join([*parts, *_kept(g)])
 
 
-def _planned(stage: Mapping[str, Any]) -> str:
-    epochs = stage.get("epochs")
-    rate = stage.get("lr")
+def _trains(stage: Mapping[str, Any]) -> str:
+    return "the head alone" if stage.get("trainable") == "head" else "all layers"
+
+
+def _planned(g: Gathered, stage: Mapping[str, Any]) -> str:
+    """A stage's length and rate in words; a head that is solved has no rate, and all of its steps are one."""
+    if stage.get("solve"):
+        return "solved at once for what the frozen layers see"
+    epochs, rate, share = stage.get("epochs"), stage.get("lr"), stage.get("share")
     said = f"{epochs} epoch{'' if epochs == 1 else 's'} planned"
+    if g.timed:
+        said = "for as long as there was time"
+        if stage is not g.stages[-1] and isinstance(share, int | float):
+            said = f"for about {percent(share)} of the time"
     return f"{said}, peak rate {rate:g}" if isinstance(rate, int | float) else said
+
+
+def _kept(g: Gathered) -> list[str]:
+    """Which model was kept, which others were as good, and whether training all layers gained anything."""
+    if g.best is None or not g.result:
+        return []
+    judged = g.score.split if g.score else ""
+    after = " and then judged, once, on test pictures that training never saw" if judged == "test" else ""
+    which = "its only epoch" if len(g.epochs) == 1 else f"epoch {g.best.epoch}, the best in validation"
+    comma = "," if "," in which else ""
+    return [f"The model of {which}{comma} was kept{after}.", *_ties(g), *_fine_tuned(g)]
+
+
+def _ties(g: Gathered) -> list[str]:
+    """The epochs that were as good as the one that was kept, and what decided."""
+    assert g.best is not None
+    best = g.best.headline.get("value")
+    alike = [e for e in g.epochs if isinstance(best, int | float) and e.headline.get("value") == best]
+    if len(alike) < 2 or not isinstance(best, int | float):
+        return []
+    numbers = [str(e.epoch) for e in alike]
+    said = f"Epochs {', '.join(numbers[:-1])} and {numbers[-1]}"
+    if len(alike) > MOST_TIES:
+        said = f"{len(alike)} epochs, from {numbers[0]} to {numbers[-1]},"
+    losses = [
+        loss for e in alike if e is not g.best and isinstance(loss := e.metrics.get("loss"), int | float)
+    ]
+    own = g.best.metrics.get("loss")
+    why = "the first of them was kept"
+    if isinstance(own, int | float) and losses and own < min(losses):
+        why = "the one of the least loss was kept"
+    return [f"{said} were equally good in validation ({told(g, best)}); {why}."]
+
+
+def _fine_tuned(g: Gathered) -> list[str]:
+    """That the stages after the head's gained nothing over it, where that is so."""
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for n, epoch in enumerate(g.epochs):
+        value = value_at(g, n)
+        if value is not None:
+            found[epoch.stage in g.frozen_stages].append(value)
+    if not found[True] or not found[False] or g.score is None:
+        return []
+    best = max if g.score.higher_is_better else min
+    head, all_layers = best(found[True]), best(found[False])
+    if head == all_layers:
+        return [
+            f"Training all layers gained nothing over the head alone: both reached {told(g, head)} at best."
+        ]
+    if best(head, all_layers) == all_layers:
+        return []
+    reached = f"it reached {told(g, all_layers)} at best, the head {told(g, head)}"
+    return [f"Training all layers gained nothing over the head alone: {reached}."]
+
+
+def value_at(g: Gathered, place: int) -> float | None:
+    """The headline's value in validation after the epoch at a place; None where there is none."""
+    found = g.epochs[place].headline.get("value") if 0 <= place < len(g.epochs) else None
+    return float(found) if isinstance(found, int | float) else None
+
+
+def told(g: Gathered, value: float) -> str:
+    """A value of the headline as a person reads it."""
+    return percent(value) if g.score and g.score.name == "accuracy" else number(value)
 
 
 @dataclass(frozen=True)
@@ -109,23 +172,16 @@ class StageRow:
 def stages(g: Gathered) -> tuple[StageRow, ...]:
     """The stages as they were planned."""
     rows = []
-    for stage in g.fit.get("stages") or ():
-        if isinstance(stage, Mapping):
-            frozen = stage.get("frozen")
-            trains = "the head" if stage.get("trainable") == "head" else "all layers"
-            if trains == "all layers" and frozen:
-                trains = f"all but {frozen} stage{'' if frozen == 1 else 's'}"
-            timed = g.fit.get("seconds") is not None or g.train.get("minutes") is not None
-            epochs = "by time" if timed else plain(stage.get("epochs"))
-            rows.append(
-                StageRow(
-                    str(stage.get("name")),
-                    trains,
-                    epochs,
-                    plain(stage.get("lr")),
-                    plain(stage.get("schedule")),
-                )
-            )
+    for stage in g.stages:
+        frozen = stage.get("frozen")
+        trains = "the head" if stage.get("trainable") == "head" else "all layers"
+        if trains == "all layers" and frozen:
+            trains = f"all but {frozen} stage{'' if frozen == 1 else 's'}"
+        epochs = "by time" if g.timed else plain(stage.get("epochs"))
+        rate, schedule = plain(stage.get("lr")), plain(stage.get("schedule"))
+        if stage.get("solve"):
+            epochs, rate, schedule = "solved at once", "–", "–"
+        rows.append(StageRow(str(stage.get("name")), trains, epochs, rate, schedule))
     return tuple(rows)
 
 
@@ -220,6 +276,8 @@ def again(g: Gathered) -> Again:
         if str(m.get("device")) == "cpu"
         else "Close, and bit for bit with --deterministic"
     )
+    if g.timed:
+        exact = "Close: the run went by the clock, the pinned command by the epochs that it came to"
     rows.append(("How exactly", f"{exact}, as long as the fingerprint is the same."))
     return Again(_called(m.get("command")), _pinned(g), tuple(rows))
 
@@ -236,7 +294,7 @@ def _called(command: Any) -> str:
 
 
 def _pinned(g: Gathered) -> str:
-    """A command that leaves nothing to be chosen."""
+    """A command that leaves nothing to be chosen, nor to the clock: epochs stand in the place of minutes."""
     if not g.train:
         return ""
     words = ["foveal", "train"]
@@ -247,7 +305,9 @@ def _pinned(g: Gathered) -> str:
     usual = TrainOptions()
     for f in dataclasses.fields(TrainOptions):
         value = g.train.get(f.name)
-        if f.name in _LEFT_OUT or value is None or f.name not in g.train or f.name == "device":
+        if f.name == "epochs" and g.timed and g.epochs:
+            value = g.epochs[-1].epoch  # what the minutes came to, which another machine's would not
+        elif f.name in _LEFT_OUT or value is None or f.name not in g.train or f.name in ("device", "minutes"):
             continue
         if isinstance(value, bool):
             if value != getattr(usual, f.name):

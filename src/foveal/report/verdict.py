@@ -92,11 +92,14 @@ def _baseline(g: Gathered, judged: Evaluation) -> tuple[str, float | None]:
             return f"Always saying the training pictures' median would be off by {number(told)}.", None
         return "", None
     if g.kind == "classes" and judged.headline.name == "accuracy" and judged.count:
-        commonest = max(judged.per_class, key=lambda row: row.get("count") or 0, default=None)
-        if commonest:
-            share = (commonest.get("count") or 0) / judged.count
-            said = f"Always answering “{commonest.get('label')}”, the commonest class, would score {percent(share)}."
-            return said, share
+        counts = [row.get("count") or 0 for row in judged.per_class]
+        if counts:
+            most = max(counts)
+            label = judged.per_class[counts.index(most)].get("label")
+            alike = counts.count(most)
+            which = "the commonest class" if alike == 1 else f"one of the {alike} commonest classes"
+            share = most / judged.count
+            return f"Always answering “{label}”, {which}, would score {percent(share)}.", share
     return "", None
 
 
@@ -109,8 +112,8 @@ class Worst:
     measure: str
     count: int
     hits: int = 0
-    taken_for: str = ""
-    taken: int = 0
+    mistaken: tuple[tuple[str, int], ...] = ()
+    """What its other pictures are taken for and how many, most first."""
     surely: bool = True
     """Whether its share lies below the overall one beyond chance."""
 
@@ -133,12 +136,11 @@ def worst(judged: Evaluation, least: int = 5) -> Worst | None:
     if not judged.confusion or place is None or place >= len(judged.confusion):
         return found
     confusion = judged.confusion[place]
-    others = [(n, column) for column, n in enumerate(confusion) if column != place]
-    taken, column = max(others, key=lambda pair: (pair[0], -pair[1]), default=(0, 0))
+    others = [(str(judged.per_class[c]["label"]), n) for c, n in enumerate(confusion) if c != place and n]
     high = wilson(value, count)[1]
     return Worst(
-        found.label, value, measure, count, confusion[place],
-        str(judged.per_class[column]["label"]) if taken else "", taken, high < judged.headline.value,
+        found.label, value, measure, count, confusion[place], tuple(sorted(others, key=lambda other: -other[1])),
+        high < judged.headline.value,
     )  # fmt: skip
 
 
@@ -152,22 +154,43 @@ def _fails(g: Gathered, judged: Evaluation) -> Markup:
         missed = found.count - found.hits
         if not missed:
             return Markup("No picture of any class was mistaken.")
-        of = f"{found.taken} of the other {missed}"
-        if found.taken == missed:
-            of = "both others" if missed == 2 else f"all {missed} others"
-        if missed == 1:
-            of = "the other one"
         hedge = "" if found.surely else " With so few mistakes this may be chance."
         return Markup(
-            "The class that suffers most is <b>{}</b>: {} of its {} are recognised ({}); "
-            "{} {} taken for <b>{}</b>.{}"
+            "The class that suffers most is <b>{}</b>: {} of its {} are recognised ({}); {}.{}"
         ).format(
-            found.label, found.hits or "none", pictures(found.count), percent(found.value, found.count), of,
-            "is" if (found.taken == 1 or missed == 1) else "are", found.taken_for, hedge,
+            found.label, found.hits or "none", pictures(found.count), percent(found.value, found.count),
+            _taken_for(found), hedge,
         )  # fmt: skip
     return Markup("The label that suffers most is <b>{}</b>: {} {}, over {} that have it.").format(
         found.label, named(found.measure), metric(found.measure, found.value), pictures(found.count)
     )
+
+
+NAMED = 3
+"""Classes at most that are all named, where one is taken for others."""
+
+
+def _taken_for(found: Worst) -> Markup:
+    """What a class's mistaken pictures are taken for, all of it where that is short."""
+    missed = found.count - found.hits
+    if len(found.mistaken) == 1:
+        who = {1: "the other one is", 2: "both others are"}.get(missed, f"all {missed} others are")
+        return Markup("{} taken for <b>{}</b>").format(
+            who if found.hits else f"{missed} {_are(missed)}", found.mistaken[0][0]
+        )
+    told = found.mistaken if len(found.mistaken) <= NAMED else found.mistaken[: NAMED - 1]
+    (name, most), *others = told
+    parts = [Markup("{} {} taken for <b>{}</b>").format(most, _are(most), name)]
+    parts += [Markup("{} for <b>{}</b>").format(count, label) for label, count in others]
+    rest = len(found.mistaken) - len(told)
+    if rest:
+        parts.append(Markup("the others for {} more classes").format(rest))
+    of = f"of the other {missed}, " if found.hits else ""
+    return Markup(of) + Markup(", ").join(parts[:-1]) + Markup(" and ") + parts[-1]
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _fails_numbers(rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> Markup:

@@ -2,7 +2,8 @@
 
 The letters are those of Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning
 (arXiv:1603.07285): input i, kernel k, stride s, padding p on each side, dilation d, output o; and a for the
-output padding of a transposed convolution. Sizes are in cells.
+output padding of a transposed convolution; where the padding after differs from that before, it is q. Sizes
+are in cells.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from math import prod
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["convolution", "transposed", "max", "average"]
-PADDED, STRETCHED = -1, -2
-"""In an axis's `line`, cells that are not the input's: put around it, and in between."""
+PADDED, STRETCHED, BEYOND = -1, -2, -3
+"""In an axis's `line`, cells that are not the input's: put around it, in between, and behind it all where a
+pooling's last window reaches further."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class Axis:
     dilation: int = 1
     transposed: bool = False
     output_padding: int = 0
+    ceil: bool = False
+    """Pooling: the size is rounded up, so that the last window may reach beyond the padded input."""
+
+    @property
+    def padded(self) -> int:
+        """The input with its padding."""
+        return self.size + self.before + self.after
 
     @property
     def reach(self) -> int:
@@ -40,7 +49,23 @@ class Axis:
         if self.transposed:
             grown = (self.size - 1) * self.stride + self.reach
             return grown - self.before - self.after + self.output_padding
-        return (self.size + self.before + self.after - self.reach) // self.stride + 1
+        return self._steps + 1 - self.left_out
+
+    @property
+    def _steps(self) -> int:
+        """The window's moves from its first place, rounded down or up."""
+        room = self.padded - self.reach
+        return -(-room // self.stride) if self.ceil else room // self.stride
+
+    @property
+    def left_out(self) -> int:
+        """1 where rounding up asks for a window that would begin behind the input: torch leaves it out."""
+        return int(self.ceil and self._steps * self.stride >= self.size + self.before)
+
+    @property
+    def beyond(self) -> int:
+        """Cells behind the padded input that the last window reaches, where the size is rounded up."""
+        return 0 if self.transposed else max(0, (self.output - 1) * self.stride + self.reach - self.padded)
 
     @property
     def line(self) -> tuple[int, ...]:
@@ -52,13 +77,14 @@ class Axis:
         before, after = self._around
         between = (STRETCHED,) * (self.stride - 1) if self.transposed else ()
         cells = [0, *(cell for n in range(1, self.size) for cell in (*between, n))]
-        return (PADDED,) * max(0, before) + tuple(cells) + (PADDED,) * max(0, after)
+        line = (PADDED,) * max(0, before) + tuple(cells) + (PADDED,) * max(0, after)
+        return line + (BEYOND,) * self.beyond
 
     @property
     def length(self) -> int:
         """Of `line`."""
         stretched = (self.size - 1) * (self.stride if self.transposed else 1) + 1
-        return stretched + sum(max(0, side) for side in self._around)
+        return stretched + sum(max(0, side) for side in self._around) + self.beyond
 
     @property
     def _around(self) -> tuple[int, int]:
@@ -81,26 +107,30 @@ class Axis:
     @property
     def unseen(self) -> int:
         """Cells at the end of the padded input that no window of a direct convolution reaches."""
-        return 0 if self.transposed else (self.size + self.before + self.after - self.reach) % self.stride
+        return 0 if self.transposed else max(0, self.padded - (self.output - 1) * self.stride - self.reach)
 
     def formula(self) -> tuple[str, ...]:
         """o in letters, with the numbers put in, and worked out."""
         even = self.before == self.after
-        padded = f"2·{self.before}" if even else f"{self.before} + {self.after}"
+        sides = f"2·{self.before}" if even else f"{self.before} + {self.after}"
         spread = f"{self.dilation}·({self.kernel} − 1)"
         if self.transposed:
             grown = (self.size - 1) * self.stride
-            letters = "o = (i − 1)·s − 2p + d·(k − 1) + a + 1"
-            numbers = f"({self.size} − 1)·{self.stride} − {padded} + {spread} + {self.output_padding} + 1"
-            cut = f"− {2 * self.before} + {self.reach - 1} + {self.output_padding} + 1"
-            return (letters, f"= {numbers}", f"= {grown} {cut}", f"= {self.output}")
-        room = self.size + self.before + self.after - self.reach
-        letters = f"o = ⌊(i + {'2p' if even else 'p + q'} − d·(k − 1) − 1) / s⌋ + 1"
+            cut = ("2p", sides) if even else ("(p + q)", f"({sides})")
+            return (
+                f"o = (i − 1)·s − {cut[0]} + d·(k − 1) + a + 1",
+                f"= ({self.size} − 1)·{self.stride} − {cut[1]} + {spread} + {self.output_padding} + 1",
+                f"= {grown} − {self.before + self.after} + {self.reach - 1} + {self.output_padding} + 1",
+                f"= {self.output}",
+            )
+        room = f"{self.padded - self.reach}".replace("-", "−")
+        down, up = "⌈⌉" if self.ceil else "⌊⌋"
+        less = " − 1" if self.left_out else ""
         return (
-            letters,
-            f"= ⌊({self.size} + {padded} − {spread} − 1) / {self.stride}⌋ + 1",
-            f"= ⌊{room} / {self.stride}⌋ + 1",
-            f"= {room // self.stride} + 1 = {self.output}",
+            f"o = {down}(i + {'2p' if even else 'p + q'} − d·(k − 1) − 1) / s{up} + 1{less}",
+            f"= {down}({self.size} + {sides} − {spread} − 1) / {self.stride}{up} + 1{less}",
+            f"= {down}{room} / {self.stride}{up} + 1{less}",
+            f"= {self._steps} + 1{less} = {self.output}",
         )
 
     def words(self, what: str = "kernel") -> tuple[str, ...]:
@@ -127,6 +157,8 @@ class Setting:
     axes: tuple[Axis, ...]
     channels: int = 1
     filters: int = 1
+    groups: int = 1
+    """Parts that the channels are cut into, each seen by its own part of the filters."""
 
     @property
     def pools(self) -> bool:
@@ -147,8 +179,8 @@ class Setting:
 
     @property
     def parameters(self) -> int:
-        """Weights, and one bias a filter."""
-        return 0 if self.pools else self.filters * (self.channels * prod(self.kernel) + 1)
+        """Weights, and one bias a filter, which sees the channels of its group."""
+        return 0 if self.pools else self.filters * (self.channels // self.groups * prod(self.kernel) + 1)
 
     @property
     def multiplications(self) -> int:
@@ -157,7 +189,7 @@ class Setting:
         if self.pools:
             return 0
         over = self.shape if self.kind == "transposed" else self.output
-        return prod(over) * prod(self.kernel) * self.channels * self.filters
+        return prod(over) * prod(self.kernel) * self.channels * self.filters // self.groups
 
     @property
     def dense_multiplications(self) -> int:
@@ -168,9 +200,18 @@ class Setting:
     def dense_parameters(self) -> int:
         return self.dense_multiplications + prod(self.output) * self.filters
 
+    @property
+    def even(self) -> bool:
+        """Whether each axis is padded alike on both sides."""
+        return all(axis.before == axis.after for axis in self.axes)
+
     def torch(self, word: str = "") -> str:
-        """The layer as PyTorch writes it; `word` is a padding that was given as one."""
-        first, dims = self.axes[0], len(self.axes)
+        """The layer as PyTorch writes it; `word` is a padding that was given as one.
+
+        PyTorch pads both sides alike. Where they differ, a layer for the padding stands before it; behind a
+        transposed convolution, as its padding is cut off.
+        """
+        dims, apart = len(self.axes), not self.even and not word
         name = {"convolution": "Conv", "transposed": "ConvTranspose", "max": "MaxPool", "average": "AvgPool"}
         given = [] if self.pools else [str(self.channels), str(self.filters)]
         given.append(f"kernel_size={_pair(*self.kernel)}")
@@ -178,14 +219,29 @@ class Setting:
             given.append(f"stride={_pair(*(axis.stride for axis in self.axes))}")
         if word:
             given.append(f'padding="{word}"')
-        elif any(axis.before for axis in self.axes):
+        elif any(axis.before for axis in self.axes) and not apart:
             given.append(f"padding={_pair(*(axis.before for axis in self.axes))}")
         if any(axis.output_padding for axis in self.axes):
             given.append(f"output_padding={_pair(*(axis.output_padding for axis in self.axes))}")
         if any(axis.dilation != 1 for axis in self.axes):
             given.append(f"dilation={_pair(*(axis.dilation for axis in self.axes))}")
-        assert first.before == first.after or word
-        return f"torch.nn.{name[self.kind]}{dims}d({', '.join(given)})"
+        if self.groups != 1:
+            given.append(f"groups={self.groups}")
+        if any(axis.ceil for axis in self.axes):
+            given.append("ceil_mode=True")
+        layer = f"torch.nn.{name[self.kind]}{dims}d({', '.join(given)})"
+        return layer if not apart else self._padded_apart(layer)
+
+    def _padded_apart(self, layer: str) -> str:
+        """The layer with its padding as a layer of its own, in torch's order: the last axis's sides first."""
+        sign = -1 if self.kind == "transposed" else 1
+        sides = [str(sign * side) for axis in reversed(self.axes) for side in (axis.before, axis.after)]
+        around = f"({', '.join(sides)})"
+        pad = f"torch.nn.ZeroPad{len(self.axes)}d({around})"
+        if self.kind == "max":
+            pad = f'torch.nn.ConstantPad{len(self.axes)}d({around}, float("-inf"))'
+        first, second = (layer, pad) if self.kind == "transposed" else (pad, layer)
+        return f"torch.nn.Sequential({first}, {second})"
 
 
 def same(axis: Axis) -> Same | None:
@@ -212,7 +268,7 @@ def _cells(count: int) -> str:
 
 
 def _words_direct(axis: Axis, what: str) -> tuple[str, ...]:
-    padded = axis.size + axis.before + axis.after
+    padded, room, cells = axis.padded, axis.padded - axis.reach, _cells(axis.output)
     said = [f"The input is {_cells(axis.size)} long"]
     if axis.before or axis.after:
         said[0] += f", with its padding {axis.before} + {axis.size} + {axis.after} = {padded}"
@@ -224,39 +280,60 @@ def _words_direct(axis: Axis, what: str) -> tuple[str, ...]:
         )
     else:
         said.append(f"The {what} covers {axis.reach}.")
-    room = padded - axis.reach
-    said.append(
-        f"From its first place it can move on {_cells(room)}, {axis.stride} at a time: {_times(room // axis.stride)}, "
-        f"which with the first makes {_cells(axis.output)} of output."
+    outside = (
+        f"the last {what} reaches {_cells(axis.beyond)} beyond the end, and what lies there does not count."
     )
+    if room < 0:
+        said.append(f"That is more than there is, which rounding up allows: {outside}")
+        return tuple(said)
+    steps = room // axis.stride
+    if axis.beyond:
+        said.append(
+            f"From its first place it can move on {_cells(room)}, {axis.stride} at a time: {_times(steps)} and a part "
+            f"of one. The part is rounded up to a step, which with the first place makes {cells} of output: {outside}"
+        )
+        return tuple(said)
+    said.append(
+        f"From its first place it can move on {_cells(room)}, {axis.stride} at a time: {_times(steps)}, "
+        f"which with the first makes {cells} of output."
+    )
+    if axis.left_out:
+        ends = "the input and the padding before it end" if axis.before else "the input ends"
+        said.append(
+            f"Rounding up asks for one {what} more, but it would begin at cell {(steps + 1) * axis.stride}, and {ends} "
+            f"with cell {axis.size + axis.before - 1}, counted from 0. The last one must begin within these, so it is "
+            "left out."
+        )
     if axis.unseen:
+        why = "." if axis.left_out else ": that is what rounding down means."
         said.append(
             f"The last {_cells(axis.unseen)} would need another step of {axis.stride}, and no window reaches "
-            f"{'it' if axis.unseen == 1 else 'them'}: that is what rounding down means."
+            f"{'it' if axis.unseen == 1 else 'them'}{why}"
         )
     return tuple(said)
 
 
 def _words_transposed(axis: Axis) -> tuple[str, ...]:
     stretched = (axis.size - 1) * axis.stride + 1
-    before, after = axis._around
+    around, behind = axis._around
     laid = (
         f"Each cell of the input lays a copy of the kernel, times its own value, on the output, {axis.stride} "
         f"further on each time; where copies overlap they are added. {axis.size - 1} moves of {axis.stride} and "
         f"a kernel that covers {axis.reach} fill {stretched + axis.reach - 1} cells."
     )
     said = [laid]
-    if axis.before:
-        said.append(
-            f"The padding of {axis.before} is cut off on each side: it undoes a convolution's padding."
-        )
+    if axis.before or axis.after:
+        cut = f"{axis.before} is cut off on each side"
+        if axis.before != axis.after:
+            cut = f"{axis.before} before and {axis.after} after is cut off there"
+        said.append(f"The padding of {cut}: it undoes a convolution's padding.")
     if axis.output_padding:
         said.append(f"The output padding adds {_cells(axis.output_padding)} at the end, on one side only.")
     between = f"with {_zeros(axis.stride - 1)} between its cells" if axis.stride > 1 else "as it is"
     sides = (
-        [_side(before, "on each side")]
-        if before == after
-        else [_side(before, "before"), _side(after, "after")]
+        [_side(around, "on each side")]
+        if around == behind
+        else [_side(around, "before"), _side(behind, "after")]
     )
     said.append(
         f"The same as a convolution of stride 1 with the kernel turned half round, over the input {between} "

@@ -44,7 +44,7 @@ def taken_apart(
 ) -> int:
     """Take a network apart: layers, shapes, parameters, receptive fields, what it costs."""
     from ..verbs.anatomy import anatomy as verb
-    from ..verbs.anatomy import known
+    from ..verbs.known import known
 
     if list_ and network is None and not options:
         return deliver(json, lambda _: known().to_json(), show_anatomy.known)

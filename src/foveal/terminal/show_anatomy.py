@@ -63,6 +63,8 @@ def _totals(console: Console, doc: Doc) -> None:
             (f"{short_count(doc['multiply_adds'])} multiply-adds", "bold"), " a picture",
         )
     )  # fmt: skip
+    for choice in doc["choices"]:
+        console.print(text(f"  {choice['option']} {choice['value']}: {choice['reason']}"))
     for name, count in doc["parameters_not_passed"].items():
         console.print(
             text(f"  of which {count:,} in {name}: only training passes it, predictions do without")

@@ -62,13 +62,16 @@ def _grids(console: Console, doc: Doc) -> None:
     window = {(r, c) for r in rows for c in columns}
     unit = (0, doc["unit"]["at"][0]) if flat else tuple(doc["unit"]["at"])
     looks = numbers["looks"]
+    sign = {"padded": ".", "stretched": ".", "beyond": "x"}
     spread = [
-        [in_ascii(number(v)) if look == "value" else "." for v, look in zip(*pair, strict=True)]
+        [sign.get(look) or in_ascii(number(v)) for v, look in zip(*pair, strict=True)]
         for pair in zip(over, looks, strict=True)
     ]
     around = [look for look in ("stretched", "padded") if any(look in line for line in looks)]
     zero = "-inf" if doc["kind"] == "max" else "0"
-    name = f"input, {' and '.join(around)}: . is {zero}" if around else "input"
+    said = [f"{' and '.join(around)}: . is {zero}"] if around else []
+    said += ["x is beyond the end"] if any("beyond" in line for line in looks) else []
+    name = ", ".join(["input", *said])
     blocks = [(name, _grid(spread, window, looks))]
     if kernel is not None:
         shown = [line[::-1] for line in kernel[::-1]] if turned else kernel

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
 from .. import catalog
 from ..errors import OptionError, UnknownNameError
-from ..options import make
+from ..options import TrainOptions, flag, make
+from ..values import Choice
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..contracts import About
     from ..structure.anatomy import Anatomy
     from ..structure.signal import Level
     from .pruning import Pruned
@@ -36,6 +36,8 @@ class AnatomyOptions:
     """Channels of the picture (default: 3, or the model's own)."""
     classes: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Outputs of the head (default: 1,000 as published, or the model's own)."""
+    stem: Literal["published", "small"] | None = None
+    """First layers: as published, or (small) a 3x3 convolution first that keeps the size, for small pictures."""
     times: bool = True
     """Measure how long each layer takes on this machine."""
     effective: bool = False
@@ -64,6 +66,8 @@ class Dissection:
     signal: dict[str, tuple[Level, ...]] = field(default_factory=dict)
     """How the network is drawn -> what leaves each layer before training; empty where not measured."""
     pruned: tuple[Pruned, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    """What was left open, or given, of how the network is built, with its reason."""
     html: str | None = None
     svg: str | None = None
 
@@ -72,6 +76,7 @@ class Dissection:
         return {
             "network": self.network,
             "input_shape": list(a.shape),
+            "choices": [dataclasses.asdict(choice) for choice in self.choices],
             "parameters": a.parameters,
             "parameters_not_passed": a.unused,
             "multiply_adds": a.multiply_adds,
@@ -121,7 +126,7 @@ def anatomy(
     for path, ending in ((chosen.html, ".html"), (chosen.svg, ".svg")):
         _check_file(path, ending)
     _check_prune(network, chosen)
-    built, name, shape = _network(network, chosen)
+    built, name, shape, choices = _network(network, chosen)
     try:
         found = anatomy_of(built, trace(built, (1, *shape)), times=chosen.times)
     except (RuntimeError, ValueError, AssertionError) as error:
@@ -130,29 +135,10 @@ def anatomy(
             "Pictures with the channels it was built for, and large enough for every pooling.",
             "Give another --size or --channels.",
         ) from error
-    done, maps = _measured(Dissection(name, found, {}), network, built, shape, chosen, progress)
+    done, maps = _measured(
+        Dissection(name, found, {}, choices=choices), network, built, shape, chosen, progress
+    )
     return _written(done, maps, chosen)
-
-
-@dataclass(frozen=True)
-class Known:
-    """The architectures that there are, oldest first, each with what is to be said of it."""
-
-    rows: tuple[tuple[str, About], ...]
-
-    def to_json(self) -> list[dict[str, Any]]:
-        return [{"name": name, **dataclasses.asdict(about)} for name, about in self.rows]
-
-
-def known() -> Known:
-    """Every architecture that has a name of its own: year, idea, parameters, published accuracy and its source.
-    `timm/NAME` are not among them, as there are more than a thousand."""
-    rows = []
-    for name in catalog.names("architectures"):
-        family = catalog.find("architectures", name)
-        if not name.endswith("/") and hasattr(family, "about"):
-            rows.append((name, family.about(name)))
-    return Known(tuple(sorted(rows, key=lambda row: (row[1].year, row[1].parameters))))
 
 
 def ends(found: Anatomy) -> list[str]:
@@ -209,37 +195,63 @@ def _written(done: Dissection, maps: dict[str, Any], chosen: AnatomyOptions) -> 
 
 def _network(
     network: str | Path | nn.Module, chosen: AnatomyOptions
-) -> tuple[nn.Module, str, tuple[int, ...]]:
-    """The network, what to call it, and the shape `CHW` of its pictures."""
+) -> tuple[nn.Module, str, tuple[int, ...], tuple[Choice, ...]]:
+    """The network, what to call it, the shape `CHW` of its pictures, and what was chosen in building it."""
     import torch
 
     if isinstance(network, torch.nn.Module):
-        size = chosen.size or 224
-        return network, type(network).__name__, (chosen.channels or 3, size, size)
+        _check_built(chosen, ("classes", "stem"), "a module", "what it was built with")
+        size = chosen.size or SIZE
+        return network, type(network).__name__, (chosen.channels or 3, size, size), ()
     name = str(network)
     if _is_name(name):
         size = chosen.size or _published_size(name)
         channels = chosen.channels or 3
+        options, choices = _first_layers(name, size, chosen)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             built: nn.Module = catalog.find("architectures", name).build(
-                name, outputs=chosen.classes or CLASSES, channels=channels, size=size
+                name, outputs=chosen.classes or CLASSES, channels=channels, size=size, **options
             )
-        return built, name, (channels, size, size)
+        return built, name, (channels, size, size), choices
     from ..plan.published import model_of
 
     if not Path(name).exists() and "/" not in name and not name.endswith(".safetensors"):
         raise UnknownNameError("network", name, catalog.names("architectures"))
     model = model_of(name)
     own = model.preprocessing
-    if chosen.channels not in (None, own.channels) or chosen.classes is not None:
-        raise OptionError(
-            "--channels or --classes was given for a trained model.",
-            f"A trained model has what it was trained with: {own.channels} channels, {len(model.labels)} classes.",
-            "Leave them out, or name an architecture.",
-        )
+    has = f"what it was trained with: {own.channels} channels, {len(model.labels)} classes, its own first layers"
+    fixed = ("classes", "stem") if chosen.channels == own.channels else ("channels", "classes", "stem")
+    _check_built(chosen, fixed, "a trained model", has)
     size = chosen.size or own.size
-    return model.network, f"{model.card.architecture['name']} of {name}", (own.channels, size, size)
+    said = f"{model.card.architecture['name']} of {name}"
+    return model.network, said, (own.channels, size, size), ()
+
+
+def _first_layers(name: str, size: int, chosen: AnatomyOptions) -> tuple[dict[str, str], tuple[Choice, ...]]:
+    """Which first layers a network from scratch has, by the rule that training has too: as it is built, and why.
+
+    Raises:
+        OptionError: a small stem was given for a network that has none.
+    """
+    from ..plan import recipe
+    from ..plan.choices import Choices
+    from ..plan.start import Start
+
+    choices = Choices(TrainOptions(network=name, stem=chosen.stem))
+    stem = recipe.stem(choices, Start(name, ""), size)
+    return {} if stem == "published" else {"stem": stem}, tuple(choices.made)
+
+
+def _check_built(chosen: AnatomyOptions, names: Sequence[str], what: str, has: str) -> None:
+    """Refuse to change what is built already."""
+    came = [flag(name) for name in names if getattr(chosen, name) is not None]
+    if came:
+        raise OptionError(
+            f"{' and '.join(came)} {'was' if len(came) == 1 else 'were'} given for {what}.",
+            f"{what[:1].upper()}{what[1:]} has {has}.",
+            f"Leave {'it' if len(came) == 1 else 'them'} out, or name an architecture.",
+        )
 
 
 def _is_name(name: str) -> bool:

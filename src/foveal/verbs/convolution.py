@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,14 @@ from pydantic.dataclasses import dataclass as validated
 
 from ..errors import OptionError
 from ..options import make
+from .window import check_together, setting_of, unit
 
 if TYPE_CHECKING:
-    from ..structure.arithmetic import Axis, Kind, Setting
+    from ..structure.arithmetic import Setting
     from ..structure.kernels import Array
 
-WORKED, LARGEST, FROM_PICTURE = 64, 100_000, 12
-"""Sides in cells: at most to work out numbers for, at most at all, and of a picture's longer side."""
+WORKED = 64
+"""Side in cells at most to work out numbers for."""
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -35,7 +35,8 @@ class ConvolutionOptions:
     stride: int | str | None = None
     """How far the window moves each time (default: 1; for pooling, its own size)."""
     padding: int | str = 0
-    """Cells put around on each side: a number, 1x3, same or valid."""
+    """Cells put around: a number, 1x3 for rows and columns, 0+1 for before and after (0+1x2+3 for rows and columns),
+    same or valid."""
     dilation: int | str = 1
     """The step from one cell of the kernel to its next: with 2, one is left out between them."""
     transposed: bool = False
@@ -46,10 +47,14 @@ class ConvolutionOptions:
     """Pooling in place of a convolution: max or average."""
     dims: Literal[1, 2] = 2
     """Axes: 1 for signals, 2 for pictures."""
-    channels: Count = 1
-    """Channels of the input, for counting parameters and multiplications."""
-    filters: Count = 1
-    """Channels of the output, one a filter, for counting."""
+    channels: Count | None = None
+    """Channels of the input, for counting parameters and multiplications (default: 1, or as many as groups)."""
+    filters: Count | None = None
+    """Channels of the output, one a filter, for counting (default: 1, or as many as there are groups)."""
+    groups: Count = 1
+    """Parts that the channels are cut into, each seen by its own part of the filters."""
+    ceil_mode: bool = False
+    """Pooling: round the output's size up, so that the last window may reach beyond the end."""
     kernel_values: str | None = None
     """edge, blur, sharpen, emboss, ones, or rows of numbers: "0 -1 0, -1 5 -1, 0 -1 0" (default: edge, or ones)."""
     picture: str | None = None
@@ -112,6 +117,8 @@ class Convolution:
             "same_says": in_ascii(keeping(s)),
             "channels": s.channels,
             "filters": s.filters,
+            "groups": s.groups,
+            "ceil_mode": any(axis.ceil for axis in s.axes),
             "multiplications": s.multiplications,
             "parameters": s.parameters,
             "dense_multiplications": s.dense_multiplications,
@@ -138,7 +145,8 @@ def convolution(**options: Any) -> Convolution:
     """Convolution arithmetic: the output's size and why, the numbers themselves, what it costs.
 
     Args:
-        options: see `ConvolutionOptions`. Sizes may also be sequences, and a kernel's values an array.
+        options: see `ConvolutionOptions`. Sizes may also be sequences, paddings pairs of before and after for each
+            axis, and a kernel's values an array.
 
     Raises:
         OptionError: a value out of range, options that do not go together, or an output that would be empty.
@@ -146,22 +154,18 @@ def convolution(**options: Any) -> Convolution:
         DiskError: a picture cannot be written.
     """
     from ..structure.allowed import check
-    from ..structure.arithmetic import Setting
 
     chosen = make(ConvolutionOptions, {name: _as_typed(name, value) for name, value in options.items()})
     for path, ending in ((chosen.svg, ".svg"), (chosen.gif, ".gif")):
         _check_file(path, ending)
-    _check_together(chosen)
-    kind: Kind = chosen.pool or ("transposed" if chosen.transposed else "convolution")
-    kernel = _kernel(chosen)
-    axes, word = _axes(chosen, kernel, kind)
-    setting = Setting(kind, axes, chosen.channels, chosen.filters)
+    check_together(chosen)
+    setting, word = setting_of(chosen)
     check(setting)
-    at = _unit(chosen, setting)
-    small = max(max(axis.length, axis.output) for axis in axes) <= WORKED
+    at = unit(chosen, setting)
+    small = max(max(axis.length, axis.output) for axis in setting.axes) <= WORKED
     if not small and (chosen.picture or chosen.kernel_values):
         raise _too_large("numbers", setting, WORKED)
-    done = Convolution(setting, at, word, _numbers(chosen, setting, kernel) if small else None)
+    done = Convolution(setting, at, word, _numbers(chosen, setting) if small else None)
     return _drawn(done, chosen)
 
 
@@ -170,152 +174,15 @@ def _as_typed(name: str, value: Any) -> Any:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
+        if value and isinstance(value[0], list | tuple) and name == "padding":
+            return "x".join("+".join(map(str, sides)) for sides in value)
         if value and isinstance(value[0], list | tuple):
             return ", ".join(" ".join(map(str, row)) for row in value)
         return (" " if name == "kernel_values" else "x").join(map(str, value))
     return str(value) if isinstance(value, Path) else value
 
 
-def _check_together(chosen: ConvolutionOptions) -> None:
-    """Refuse options that do not go together.
-
-    Raises:
-        OptionError: there are such.
-    """
-    pooled = f"--pool {chosen.pool}"
-    plain = (0, "0")
-    for wrong, came, why, todo in (
-        (chosen.pool and chosen.transposed, f"{pooled} and --transposed.", "Pooling has no transposed form.",
-         "Leave one of them out."),
-        (chosen.pool and chosen.kernel_values, f"{pooled} and --kernel-values.", "A pooling window has no weights.",
-         "Give --kernel for its size."),
-        (chosen.pool and chosen.filters != 1, f"{pooled} and --filters.", "Pooling keeps the input's channels.",
-         "Leave --filters out."),
-        (chosen.pool == "average" and chosen.dilation not in (1, "1"), f"{pooled} and --dilation.",
-         "PyTorch dilates max pooling only.", "Leave --dilation out, or give --pool max."),
-        (chosen.pool and chosen.padding == "same", f"{pooled} and --padding same.",
-         "PyTorch pads pooling by a number: at most half the window.",
-         "Give a number: the answer then says which keeps the size."),
-        (chosen.transposed and chosen.padding == "same", "--transposed and --padding same.",
-         "A transposed convolution's padding is a number, cut off its output.",
-         "Give a number: the answer then says which multiplies the size by the stride."),
-        (not chosen.transposed and chosen.output_padding not in plain, "--output-padding without --transposed.",
-         "Only a transposed convolution's output can be padded: it says which of several sizes is meant.",
-         "Give --transposed too, or leave --output-padding out."),
-    ):  # fmt: skip
-        if wrong:
-            raise OptionError(came, why, todo)
-
-
-def _axes(chosen: ConvolutionOptions, kernel: tuple[int, ...], kind: Kind) -> tuple[tuple[Axis, ...], str]:
-    """The axes, and the padding where it was given as a word."""
-    from ..structure.arithmetic import Axis, same
-
-    def numbers(name: str, least: int = 1) -> tuple[int, ...]:
-        return sizes(name, getattr(chosen, name), chosen.dims, least)
-
-    word = str(chosen.padding).strip().lower()
-    word = word if word in ("same", "valid") else ""
-    padding = (0,) * chosen.dims if word else numbers("padding", 0)
-    stride = numbers("stride") if chosen.stride is not None else kernel if chosen.pool else (1,) * chosen.dims
-    found = [
-        Axis(i, k, s, p, p, d, kind == "transposed", a)
-        for i, k, s, p, d, a in zip(
-            _input(chosen),
-            kernel,
-            stride,
-            padding,
-            numbers("dilation"),
-            numbers("output_padding", 0),
-            strict=True,
-        )
-    ]
-    if word == "same":
-        kept = [same(axis) for axis in found]
-        if any(axis.stride > 1 for axis in found):
-            least = max(-(-(one.before + one.after) // 2) for one in kept if one)
-            raise OptionError(
-                f"--padding same with stride {'x'.join(str(axis.stride) for axis in found)}.",
-                "PyTorch keeps the size with stride 1 only: a larger stride is there to shrink it.",
-                f"Give --padding {least}, or leave --stride out.",
-            )
-        found = [
-            dataclasses.replace(a, before=k.before, after=k.after)
-            for a, k in zip(found, kept, strict=True)
-            if k
-        ]
-    return tuple(found), "" if word == "valid" else word
-
-
-def sizes(name: str, value: int | str, dims: int, least: int = 1) -> tuple[int, ...]:
-    """One number for each axis, from one for all or as many as there are: 3, "5x7".
-
-    Raises:
-        OptionError: it is neither, or a number is out of range.
-    """
-    parts = re.split(r"\s*[x×,]\s*|\s+", str(value).strip().lower())
-    numbers = [int(part) for part in parts if re.fullmatch(r"-?\d{1,9}", part)]
-    fits = len(numbers) == len(parts) and len(parts) in (1, dims)
-    if fits and all(least <= number <= LARGEST for number in numbers):
-        return tuple(numbers * dims) if len(numbers) == 1 else tuple(numbers)
-    flag = f"--{name.replace('_', '-')}"
-    two = "" if dims == 1 else ", or two of them for rows and columns, as in 5x7"
-    words = ", same or valid" if name == "padding" else ""
-    todo = (
-        "Leave --dims 1 out for two axes."
-        if dims == 1 and len(numbers) == 2
-        else f"Give {flag} {max(least, 1)}, say."
-    )
-    raise OptionError(
-        f"{flag} was given as {str(value)!r}.",
-        f"{flag} takes a whole number from {least} to {LARGEST:,}{two}{words}.",
-        todo,
-    )
-
-
-def _input(chosen: ConvolutionOptions) -> tuple[int, ...]:
-    if chosen.input is not None:
-        return sizes("input", chosen.input, chosen.dims)
-    if chosen.picture is None:
-        return (5,) * chosen.dims
-    from ..structure.kernels import shape_within
-
-    return shape_within(chosen.picture, FROM_PICTURE, chosen.dims)
-
-
-def _kernel(chosen: ConvolutionOptions) -> tuple[int, ...]:
-    """The kernel's size, which typed values bring with them."""
-    from ..structure.kernels import NAMED, typed
-
-    asked = None if chosen.kernel is None else sizes("kernel", chosen.kernel, chosen.dims)
-    if chosen.kernel_values is None or chosen.kernel_values in NAMED:
-        return asked or ((2 if chosen.pool else 3),) * chosen.dims
-    found = tuple(typed(chosen.kernel_values, chosen.dims).shape)
-    if asked is not None and asked != found:
-        raise OptionError(
-            f"--kernel {chosen.kernel} and --kernel-values of {' x '.join(map(str, found))} numbers.",
-            "The values say the kernel's size.",
-            "Leave --kernel out.",
-        )
-    return found
-
-
-def _unit(chosen: ConvolutionOptions, setting: Setting) -> tuple[int, ...]:
-    """The output cell whose view is told."""
-    if chosen.at is None:
-        return tuple(size // 2 for size in setting.output)
-    at = sizes("at", chosen.at, chosen.dims, 0)
-    if any(n >= size for n, size in zip(at, setting.output, strict=True)):
-        last = "x".join(str(size - 1) for size in setting.output)
-        raise OptionError(
-            f"--at {chosen.at} is outside of the output.",
-            f"The output has {' x '.join(map(str, setting.output))} cells, counted from 0.",
-            f"Give --at {last} for the last one.",
-        )
-    return at
-
-
-def _numbers(chosen: ConvolutionOptions, setting: Setting, size: tuple[int, ...]) -> Numbers:
+def _numbers(chosen: ConvolutionOptions, setting: Setting) -> Numbers:
     """The output, worked out by hand for one channel and one filter."""
     from ..structure import kernels
     from ..structure.by_hand import convolve, convolve_transposed, pool
@@ -326,7 +193,9 @@ def _numbers(chosen: ConvolutionOptions, setting: Setting, size: tuple[int, ...]
         how: Literal["max", "average"] = "max" if setting.kind == "max" else "average"
         return Numbers(image, None, pool(image[None], setting.axes, how)[0])
     name = chosen.kernel_values or ("ones" if chosen.transposed else "edge")
-    kernel = kernels.NAMED[name](size) if name in kernels.NAMED else kernels.typed(name, chosen.dims)
+    kernel = (
+        kernels.NAMED[name](setting.kernel) if name in kernels.NAMED else kernels.typed(name, chosen.dims)
+    )
     work = convolve_transposed if chosen.transposed else convolve
     return Numbers(image, kernel, work(image[None], kernel[None, None], setting.axes)[0])
 
