@@ -10,10 +10,11 @@ from .errors import OptionError, UnknownNameError
 from .muon import Muon
 
 SOURCE = (
-    "SGD with Nesterov momentum: Sutskever et al. 2013; AdamW: Loshchilov & Hutter 2019; Muon: Jordan 2024; "
+    "SGD with momentum: Polyak 1964; with Nesterov's: Sutskever et al. 2013; "
+    "AdamW: Loshchilov & Hutter 2019; Muon: Jordan 2024; "
     "the others: each with its paper in timm.optim's documentation"
 )
-OWN = ("sgd", "adamw", "muon")
+OWN = ("sgd", "momentum", "adamw", "muon")
 # Rates that each family's own publications use are far apart, so the rule needs to know the family.
 LIKE_SGD = ("momentum", "nesterov", "lars", "larc", "nlars", "nlarc")
 # Second derivatives, kernels of other packages, or a state that plain numbers cannot hold.
@@ -63,8 +64,9 @@ def build(
     `momentum` is SGD's and Muon's, and the first beta of Adam's family.
     """
     fused = device.partition(":")[0] in ("cpu", "cuda", "mps")
-    if name == "sgd":
-        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0, fused=fused)
+    if name in ("sgd", "momentum"):
+        nesterov = name == "sgd" and momentum > 0
+        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, fused=fused)
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=(momentum, BETAS[1]), fused=fused)
     if name == "muon":

@@ -77,10 +77,11 @@ class TrainOptions(ReadOptions):
     minutes: Annotated[float, Field(gt=0)] | None = None
     """Time for the whole command; the schedule is planned to fit. Not together with --epochs."""
     recipe: str | None = None
-    """A published set of choices: default, linear-probe, fine-tune, scratch-small, scratch-large, sprint,
-    resnet-classic, strikes-back-a3. What you give yourself comes before it."""
+    """A published set of choices: default, published (the network's own authors'), linear-probe, fine-tune,
+    scratch-small, scratch-large, sprint, resnet-classic, strikes-back-a3. What you give yourself comes before it."""
     optimizer: str | None = None
-    """sgd (with Nesterov momentum), adamw, muon, or one of timm's by name (lamb, lion, nadamw, ...)."""
+    """sgd (with Nesterov momentum), momentum (SGD with the classical one), adamw, muon, or one of timm's by name
+    (lamb, lion, nadamw, ...)."""
     lr: Annotated[float, Field(gt=0), Tune(1e-5, 1.0, log=True)] | None = None
     """Peak learning rate of the head; earlier layers get less when fine-tuning."""
     momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.7, 0.995, log=True)] | None = None
@@ -92,7 +93,8 @@ class TrainOptions(ReadOptions):
     find_lr: bool = False
     """Find the learning rate by a range test first; its curve is kept in the run."""
     schedule: str | None = None
-    """How the rate moves: onecycle, cosine, step, exponential, polynomial, plateau, constant."""
+    """How the rate moves: onecycle, cosine, step, late_steps, early_steps, exponential, polynomial, plateau,
+    constant."""
     warmup: Share | None = None
     """Share of the steps in which the rate rises."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.2)] | None = None

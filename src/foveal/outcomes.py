@@ -106,6 +106,34 @@ def paired(a: Outcomes, b: Outcomes) -> Paired | None:
     )
 
 
+def probability(a: Outcomes, b: Outcomes, both: Paired) -> float:
+    """How probable so large a difference would be by chance, were the two equal: `both`'s own where it has one,
+    else of Student's paired test (1908)."""
+    if both.p is not None:
+        return both.p
+    from scipy.special import stdtr
+
+    differences = np.array([b.values[key] - a.values[key] for key in a.values if key in b.values])
+    count, mean = len(differences), float(differences.mean())
+    spread = float(differences.std(ddof=1)) if count > 1 else 0.0
+    if count < 2 or mean == 0:
+        return 1.0
+    if spread == 0:
+        return 0.0
+    return float(2 * stdtr(count - 1, -abs(mean) * math.sqrt(count) / spread))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Probabilities of several tests, adjusted so that calling those below 0.05 differences is wrong about even
+    one of them in no more than 5 of 100 such comparisons, however the tests depend on each other. Holm (1979)."""
+    order = sorted(range(len(ps)), key=lambda n: ps[n])
+    made, largest = [1.0] * len(ps), 0.0
+    for rank, n in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[n]))
+        made[n] = largest
+    return made
+
+
 def _interval(differences: NDArray[np.float64]) -> tuple[float, float]:
     if np.ptp(differences) > 0:
         return bootstrap(differences)

@@ -20,7 +20,7 @@ import small
 from foveal import catalog, events
 from foveal.fit import fit
 from foveal.options import Stage
-from foveal.schedules import cosine, exponential, onecycle, plateau, polynomial, step
+from foveal.schedules import cosine, exponential, late_steps, onecycle, plateau, polynomial, step
 from foveal.values import Dataset
 
 NAMES = catalog.names("schedules")
@@ -44,6 +44,17 @@ def reference_step(optimizer: Optimizer, rest: int) -> torchs.LRScheduler:
     if rest % step.DROPS == 0:
         return torchs.StepLR(optimizer, rest // step.DROPS, step.SHARE)
     return torchs.MultiStepLR(optimizer, [math.ceil(rest / 3), math.ceil(2 * rest / 3)], step.SHARE)
+
+
+def reference_late_steps(optimizer: Optimizer, rest: int) -> torchs.LRScheduler:
+    drops = [math.ceil(drop * rest) for drop in late_steps.DROPS]
+    return torchs.MultiStepLR(optimizer, drops, late_steps.SHARE)
+
+
+def reference_early_steps(optimizer: Optimizer, rest: int) -> torchs.LRScheduler:
+    """LeCun's twenty passes as he lists them; a pass is a twentieth of the steps."""
+    passes = [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8
+    return torchs.LambdaLR(optimizer, lambda n: passes[min(19, n * 20 // max(1, rest))] / passes[0])
 
 
 def reference_exponential(optimizer: Optimizer, rest: int) -> torchs.LRScheduler:

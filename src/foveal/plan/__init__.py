@@ -47,7 +47,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     facts, count = dataset.facts, len(dataset.part("train"))
     assert facts is not None, "the data set was examined"
     _check_names(options)
-    choices = Choices(options)
+    choices = Choices(options, min(facts.width, facts.height))
     where = choices.pick("device", *device.choose(options.device))
     task = _task(choices, dataset)
     begin = choose(dataset, _start_options(choices))

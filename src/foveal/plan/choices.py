@@ -7,7 +7,7 @@ from typing import Any
 
 from ..options import TrainOptions
 from ..values import Choice
-from . import recipes
+from . import classics
 
 GIVEN = "given"
 
@@ -15,12 +15,13 @@ GIVEN = "given"
 class Choices:
     """Fills options one by one, never overriding one that was given; a named recipe comes before us."""
 
-    def __init__(self, given: TrainOptions) -> None:
+    def __init__(self, given: TrainOptions, side: int = 224) -> None:
+        """`side` of the pictures in pixels, by which some networks' published recipes differ."""
         self.given = given
-        self.recipe = recipes.find(given.recipe)
+        self.recipe = classics.find(given.recipe, given.network, given.size or side)
         self.made: list[Choice] = []
         if given.recipe is not None:
-            self.made.append(Choice("recipe", given.recipe, self.recipe.source, automatic=False))
+            self.made.append(Choice("recipe", given.recipe, self.recipe.says, automatic=False))
 
     def pick(self, option: str, value: Any, reason: str) -> Any:
         """The user's value where there is one, else the recipe's, else `value`; recorded with its reason."""

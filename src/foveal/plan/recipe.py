@@ -109,14 +109,20 @@ def batch_size(choices: Choices, start: Start, count: int, device: str) -> int:
     few = min(count, 2 ** int(math.log2(max(4, count / 10))))
     if few < best:
         best, why = few, why_few(count)
-    own = choices.recipe.values.get("batch", 0)
-    shrunk = (few, f"{own} in the recipe; fewer, {why_few(count)}, and the rate with them")
+    own, steps = choices.recipe.values.get("batch", 0), choices.recipe.steps
+    if steps > 10:  # not so few that normalising over a batch means nothing
+        few = min(count, max(LEAST, 2 ** int(math.log2(max(4, count / steps)))))
+    shrunk = (few, f"{own} in the recipe; fewer, {why_few(count, steps)}, and the rate with them")
     batch: int = choices.adjusted("batch", best, why, shrunk if few < own else None)
     return batch
 
 
-def why_few(count: int) -> str:
-    return f"so that {count:,} pictures still give about ten steps an epoch"
+def why_few(count: int, steps: int = 10) -> str:
+    return f"so that {count:,} pictures still give about {'ten' if steps == 10 else steps} steps an epoch"
+
+
+LEAST = 16
+"""Pictures that a recipe's batch is not made smaller than."""
 
 
 def pieces(choices: Choices, batch: int, size: int, device: str) -> int:

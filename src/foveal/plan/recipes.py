@@ -12,14 +12,26 @@ from ..errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Recipe:
-    """Values for training options, and where they were published. The rate belongs to the batch beside it."""
+    """Values for training options, and where they were published. The rate belongs to the batch beside it.
+
+    `changed` says in words what is not as published, and why; `steps` is how many small data still gives an
+    epoch, by a smaller batch than the recipe's.
+    """
 
     source: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    changed: str = ""
+    steps: int = 10
+
+    @property
+    def says(self) -> str:
+        """The source, and what is not as there."""
+        return self.source + (f"; here {self.changed}" if self.changed else "")
 
 
 RECIPES: Mapping[str, Recipe] = {
     "default": Recipe("every choice by the data and the network, each with its own source"),
+    "published": Recipe("the recipe of the network's own authors (plan.classics)", {"pretrained": False}),
     "linear-probe": Recipe(
         "Kornblith et al. 2019, Do Better ImageNet Models Transfer Better?, section 3 (logistic regression "
         "on fixed features by L-BFGS, its L2 chosen by validation)",

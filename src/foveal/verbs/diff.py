@@ -11,11 +11,10 @@ from typing import Any
 
 from ..events import Epoch
 from ..options import TrainOptions
-from ..outcomes import CORRECT, Outcomes, Paired, outcomes, paired
+from ..outcomes import Paired, paired
 from ..run import DATA, MACHINE, OPTIONS, Run
-from ..storage import damaged, read_json
-from ..trained import EVALUATION
 from ..values import PARTS, Dataset, Score
+from .judged import alike, difference, judged
 from .runs import found
 
 _OF_PLACE = ("out", "runs_dir", "data_home", "save_seconds")
@@ -119,7 +118,7 @@ def diff(
         first = dataclasses.replace(first, name=first.path)
         second = dataclasses.replace(second, name=second.path)
     datasets = _dataset(one), _dataset(other)
-    both = _paired(one, other, first, second, datasets)
+    both = _paired(one, other, datasets)
     return Diff(
         first,
         second,
@@ -197,30 +196,10 @@ def _versions(a: Run, b: Run) -> Iterable[Difference]:
     yield from (Difference(what, x, y) for what, x, y in rows if x != y)
 
 
-def _paired(
-    a: Run, b: Run, first: Side, second: Side, datasets: tuple[Dataset | None, Dataset | None]
-) -> Paired | None:
+def _paired(a: Run, b: Run, datasets: tuple[Dataset | None, Dataset | None]) -> Paired | None:
     """The comparison on the pictures that both were judged on, with the same truths, in the same split."""
-    scores = first.headline, second.headline
-    if None in scores or None in datasets or scores[0].split != scores[1].split:  # type: ignore[union-attr]
-        return None
-    if not all((run.folder / EVALUATION).exists() for run in (a, b)):
-        return None
-    made = []
-    for run in (a, b):
-        try:
-            made.append(outcomes(read_json(run.folder / EVALUATION)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise damaged(run.folder / EVALUATION, f"{type(error).__name__}: {error}") from None
-    if made[0] is None or made[1] is None:
-        return None
-    items = [{i.id: (i.sha256, i.truth) for i in d.items} for d in datasets if d is not None]
-    same = {key for key, what in items[0].items() if items[1].get(key) == what}
-    return paired(*(_only(outcome, same) for outcome in made if outcome is not None))
-
-
-def _only(outcome: Outcomes, ids: set[str]) -> Outcomes:
-    return dataclasses.replace(outcome, values={k: v for k, v in outcome.values.items() if k in ids})
+    both = alike(judged(a, datasets[0]), judged(b, datasets[1]))
+    return None if both is None else paired(*both)
 
 
 def _says(a: Side, b: Side, both: Paired | None) -> str:
@@ -264,11 +243,7 @@ def _says_paired(a: Side, b: Side, both: Paired) -> str:
     value, low, high = (sign * n for n in (both.difference, both.low, both.high))
     if sign < 0:
         low, high = high, low
-    if both.name in CORRECT:
-        points = [round(100 * n, 1) + 0.0 for n in (value, low, high)]  # no minus before nought
-        size = "{:+} points of {} [{:+}, {:+}]".format(points[0], both.name, *points[1:])
-    else:
-        size = f"{both.name} {value:+.4g} [{low:+.4g}, {high:+.4g}]"
+    size = difference(both.name, value, low, high)
     sure = "that is sure for these two models" if both.sure else "that may be chance"
     join = "and" if both.sure else "but"
     return f"{better.name} is better than {worse.name}, {join} {sure}: {size} {where}{counts}."
