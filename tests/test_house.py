@@ -18,7 +18,7 @@ import foveal
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "foveal"
 FILES = sorted(SOURCE.rglob("*.py"))
-PLUGINS = ("architectures", "augmentations", "explainers", "readers", "schedules", "tasks")
+PLUGINS = ("architectures", "augmentations", "explainers", "portraits", "readers", "schedules", "tasks")
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_LOOP = 400, 60, 120
 TWO_COMMANDS = ("pip install . && foveal train", 'pip install ".[test]" && pytest')
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .values import Batch, Claim, Dataset, Evaluation, Facts, Headline, Item, Preprocessing, Step
+from .values import Batch, Claim, Dataset, Evaluation, Facts, Headline, Item, Preprocessing, Step, Target
 
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor, nn
 
     from .options import ReadOptions
+    from .structure.look import Look
+    from .structure.subject import Subject
 
 # A view of an example: a PIL picture of any size and its truth become `size` x `size` and truth.
 View = Callable[["Image.Image", Any], "tuple[Image.Image, Any]"]
@@ -115,6 +117,20 @@ class Task(Protocol):
         """The task with what only validation outputs can tell filled in: a temperature, thresholds.
         `outputs` are the network's own (logits), of all validation pictures, on the CPU."""
 
+    def score(self, outputs: Any, targets: Sequence[Target]) -> Tensor:
+        """The number `B` that an explanation explains, differentiable, of the network's outputs for a batch and
+        a target for each of its pictures: before softmax or sigmoid, as those hide how the others matter."""
+
+    def targets(self, outputs: Any) -> list[Target]:
+        """What the network says of each picture, as a target to be explained: its most probable label, ..."""
+
+    def target(self, words: str) -> Target:
+        """The target that a person calls so: a label's name.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+
     def card(self) -> dict[str, Any]:
         """The task's options, plain JSON: `build(**card)` makes it again."""
 
@@ -205,4 +221,106 @@ class Schedule(Protocol):
         A schedule that answers to results has also `react(memory, loss) -> memory`, called with the
         validation loss after each epoch; `memory` (plain numbers, empty at a stage's beginning, saved
         with the run) may hold `scale`, by which the factor is multiplied from then on.
+        """
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What an explainer found in a batch: maps, signed, in logits.
+
+    Either `pixels` `BHW` on the network's input, or `cells` `Bhw` on the feature map of operation `place`, which
+    are drawn at the centres of what they see. `shows` is what counts in them: what speaks for the target
+    (`for`), both ways (`both`), or the size alone (`size`).
+    """
+
+    shows: Literal["for", "both", "size"]
+    unit: str
+    """What a value says, in words: `logits`, `logits for a step from black to white`."""
+    pixels: Tensor | None = None
+    cells: Tensor | None = None
+    place: int | None = None
+    wanted: Tensor | None = None
+    """What each map should add up to, `B`, where the method promises that."""
+    rectifiers: int | None = None
+    """How many followed another rule than their own, for methods that work so."""
+    says: tuple[str, ...] = ()
+    """What a person should know of these maps in particular."""
+
+
+class Explainer(Protocol):
+    """explainers/NAME.py: which places of a picture a score of the network comes from.
+
+    Leaves the network, its modes, gradients and random state as they were (it works through the `Look`, inside
+    `structure.taps.untouched`); draws only from `look.generator()`; a batch gives what its pictures give alone.
+    """
+
+    SOURCE: str
+    CANNOT: str
+    """What its maps do not say, a sentence for those who look at them."""
+    LAYER: bool
+    """Whether it draws the maps of a layer, which may be chosen."""
+
+    def explain(self, look: Look) -> Maps:
+        """The maps of the pictures.
+
+        Raises:
+            OptionError: the method is not defined for this network, and which is.
+        """
+
+
+Pictures = Callable[[], "Iterator[tuple[Sequence[str], Tensor]]"]
+"""A data set's pictures, from the first on at each call: batches of ids and pictures uint8 `BCHW`, as the
+evaluation view shows them. Of a `Source`: `lambda: ((b.ids, b.images) for b in source.epoch(0))`."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What a portrait is made from: the network, how it wants its pictures, and a data set's pictures, all of
+    the size that the subject was traced with. `count` is how many they are, 0 where that is not known; `labels`
+    are the names of its outputs; `seed` is that of all that is drawn."""
+
+    subject: Subject
+    preprocessing: Preprocessing
+    pictures: Pictures | None = None
+    count: int = 0
+    labels: tuple[str, ...] = ()
+    seed: int = 0
+
+
+class Portrayal(Protocol):
+    """A portrait as far as it is done."""
+
+    @property
+    def done(self) -> float:
+        """The share of the work, 1 at the last."""
+
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What it shows in words, and what a person should know of it."""
+
+    def arrays(self) -> dict[str, Tensor]:
+        """What it is made of, for a file."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Names and numbers, plain."""
+
+    def drawn(self) -> Image.Image: ...
+
+
+class Portrait(Protocol):
+    """portraits/NAME.py: what a network has learned, for no picture and target in particular.
+
+    Leaves the network, its modes, gradients, hooks and all random states as they were, between two progresses
+    too; draws from `sitting.seed` only.
+    """
+
+    SOURCE: str
+    CANNOT: str
+    """What it does not say, a sentence for those who look at it."""
+
+    def portray(self, sitting: Sitting, **options: Any) -> Iterator[Portrayal]:
+        """The portrait as it comes along, the last one whole.
+
+        Raises:
+            OptionError: it cannot be made of this network, or without pictures.
         """

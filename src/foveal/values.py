@@ -325,6 +325,30 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What an explanation explains: the network's output for `label` before softmax or sigmoid, less that for
+    `against` where it is given; or, with `layer`, one of its units: the mean of a channel's map, or its value at
+    `cell` (row, column). Channels and cells count from 0."""
+
+    label: str = ""
+    against: str = ""
+    layer: str = ""
+    channel: int | None = None
+    cell: tuple[int, int] | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit in words."""
+        at = "" if self.cell is None else f", row {self.cell[0]}, column {self.cell[1]}"
+        return f"channel {self.channel or 0}{at}"
+
+    def __str__(self) -> str:
+        if self.layer:
+            return f"{self.layer}, {self.unit}"
+        return f"{self.label} rather than {self.against}" if self.against else self.label
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """An option's value and why it has it. `automatic` is False where the user gave it."""
 

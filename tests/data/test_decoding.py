@@ -488,3 +488,12 @@ def test_only_jpegs_are_scaled_and_broken_ones_refused_as_ever(tmp_path: Path) -
     assert caught.value.kind == "truncated"
     assert open_image(tmp_path, Item("", "tiny.jpg", None), 3, 1).size == (50, 38)
     assert open_image(tmp_path, Item("", "tiny.jpg", None), 3, 5000).size == (400, 300)
+
+
+def test_the_filter_of_warnings_can_be_copied_as_text(tmp_path: Path) -> None:
+    """scikit-learn hands the filters on to its threads so."""
+    from sklearn.utils.parallel import Parallel, delayed
+
+    shape(0, 20).save(tmp_path / "a.png")
+    open_path(tmp_path / "a.png", 3)
+    assert Parallel(n_jobs=1)(delayed(abs)(n) for n in (-1, 2)) == [1, 2]

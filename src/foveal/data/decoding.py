@@ -295,6 +295,9 @@ class _WhileDecoding:
     `warnings.catch_warnings` would do so for all threads, and undo what others have set since.
     """
 
+    pattern = r"(?!)"
+    """For those who copy filters as text, as scikit-learn does: what matches nothing."""
+
     def match(self, text: str) -> bool:
         return getattr(_here, "depth", 0) > 0
 

@@ -35,6 +35,8 @@ class Operation:
     function: str
     call: int
     """Place of the module call it was made in."""
+    tick: int
+    """How many functions the pass had called before, those on other tensors (weights) too."""
     inputs: tuple[int, ...]
     shapes: tuple[Shape, ...]
     """Of the tensors it gives, the batch included."""
@@ -59,6 +61,8 @@ class Call:
     module: nn.Module
     parent: int
     children: int = 0
+    outputs: tuple[int, ...] = ()
+    """Places of the operations that its outputs come from."""
 
 
 @dataclass
@@ -107,6 +111,7 @@ class _Recorder(TorchFunctionMode):
         self.graph = Graph(tuple(picture.shape))
         self.stack: list[int] = []
         self.now: Operation | None = None
+        self.tick = -1
         self.made: dict[int, int] = {id(picture): PICTURE}
         self.alive: list[Tensor] = [picture]  # an id is a tensor's own only as long as the tensor is there
         self.weights = {_storage(t)[0] for t in [*network.parameters(), *network.buffers()]}
@@ -136,12 +141,14 @@ class _Recorder(TorchFunctionMode):
         return enter
 
     def _leaving(self, module: nn.Module, inputs: tuple[Any, ...], outputs: Any) -> None:
-        self.stack.pop()
+        self.graph.calls[self.stack.pop()].outputs = tuple(dict.fromkeys(self.places(outputs)))
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        self.tick += 1
+        tick = self.tick
         taken = list(_tensors((args, kwargs)))
         inputs = tuple(self.made[id(t)] for t in taken if id(t) in self.made)
         weights = frozenset[str]().union(*(self.parameters.get(id(t), ()) for t in taken))
@@ -152,9 +159,9 @@ class _Recorder(TorchFunctionMode):
                 self.alive.append(tensor)
             return result
         entering = tuple(tuple(t.shape) for t in taken if id(t) in self.made)
-        name = (resolve_name(func) or getattr(func, "__name__", "?")).rpartition(".")[2]
+        name = function_name(func)
         operation = Operation(
-            name, self.stack[-1], inputs, (), entering, _named(name, func, args, kwargs), weights
+            name, self.stack[-1], tick, inputs, (), entering, _named(name, func, args, kwargs), weights
         )
         before, self.now = self.now, operation
         try:
@@ -223,6 +230,12 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=result) // 2
             )
         return result
+
+
+def function_name(func: Any) -> str:
+    """A function's own name, without those of its modules."""
+    name: str = resolve_name(func) or getattr(func, "__name__", "?")
+    return name.rpartition(".")[2]
 
 
 def _storage(tensor: Tensor) -> tuple[int, int]:

@@ -19,7 +19,8 @@ from ..data.views import evaluation_view
 from ..errors import UnknownNameError
 from ..intervals import bootstrap
 from ..structure.auxiliary import total_loss
-from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step
+from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step, Target
+from ._targets import label_scores, label_target
 
 SOURCE = (
     "cross-entropy of a softmax: Bridle 1990; label smoothing: Szegedy et al. 2016, section 7; "
@@ -115,6 +116,17 @@ class Classify:
             [{"label": self.labels[p], "probability": v} for p, v in zip(ps, vs, strict=True)]
             for ps, vs in zip(places.tolist(), values.tolist(), strict=True)
         ]
+
+    def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
+        """Logits `B` of the targets' classes, less those of the classes they are held against."""
+        return label_scores(outputs, targets, self.labels)
+
+    def targets(self, outputs: Tensor) -> list[Target]:
+        """The most probable class of each picture."""
+        return [Target(self.labels[place]) for place in outputs.argmax(1).tolist()]
+
+    def target(self, words: str) -> Target:
+        return label_target(words, self.labels)
 
     def meter(self) -> ClassifyMeter:
         return ClassifyMeter(self)

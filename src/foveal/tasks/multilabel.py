@@ -19,7 +19,8 @@ from ..data.views import evaluation_view
 from ..errors import UnknownNameError
 from ..intervals import wilson
 from ..structure.auxiliary import total_loss
-from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step
+from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step, Target
+from ._targets import label_scores, label_target
 
 SOURCE = (
     "one sigmoid a label: Zhang & Zhou 2014, A Review on Multi-Label Learning Algorithms (binary relevance); "
@@ -144,6 +145,17 @@ class Multilabel:
     def least(self) -> tuple[float, ...]:
         """Each label's threshold."""
         return self.thresholds or (0.5,) * len(self.labels)
+
+    def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
+        """Logits `B` of the targets' labels, less those of the labels they are held against."""
+        return label_scores(outputs, targets, self.labels)
+
+    def targets(self, outputs: Tensor) -> list[Target]:
+        """The most probable label of each picture, whether it is present or not."""
+        return [Target(self.labels[place]) for place in outputs.argmax(1).tolist()]
+
+    def target(self, words: str) -> Target:
+        return label_target(words, self.labels)
 
     def meter(self) -> MultilabelMeter:
         return MultilabelMeter(self)

@@ -19,7 +19,8 @@ from ..data.views import evaluation_view
 from ..errors import DataError, UnknownNameError
 from ..intervals import bootstrap
 from ..structure.auxiliary import total_loss
-from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step
+from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step, Target
+from ._targets import label_target
 
 SOURCE = (
     "a linear output for the standardised number: Lathuiliere et al. 2020, A Comprehensive Analysis of Deep "
@@ -106,6 +107,21 @@ class Regress:
             [{**named, "value": v, **({} if margin is None else {"low": v - margin, "high": v + margin})}]
             for v in self.numbers(network(images)).tolist()
         ]
+
+    def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
+        """The numbers `B` in the data's unit."""
+        return outputs[:, 0] * self.scale + self.mean
+
+    def targets(self, outputs: Tensor) -> list[Target]:
+        """The number, for each picture."""
+        return [self.target(self._named)] * len(outputs)
+
+    def target(self, words: str) -> Target:
+        return label_target(words, (self._named,))
+
+    @property
+    def _named(self) -> str:
+        return self.labels[0] if self.labels else "the number"
 
     def meter(self) -> RegressMeter:
         return RegressMeter(self)
