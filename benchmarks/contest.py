@@ -54,6 +54,8 @@ PEERS = {
     "torchvision-v2": Peer("with_torchvision.py", title="torchvision, v2 on tensors"),
     "ffcv": Peer("with_ffcv.py", ("ffcv", "numba", "opencv-python-headless"), title="FFCV"),
     "onnxruntime": Peer("with_onnxruntime.py", ("onnx", "onnxscript", "onnxruntime"), title="ONNX Runtime"),
+    "captum": Peer("with_explainers.py", ("captum",), title="Captum"),
+    "grad-cam": Peer("with_explainers.py", ("grad-cam", "opencv-python-headless"), title="pytorch-grad-cam"),
 }
 TRAINERS = ("bare", "lightning", "fastai", "keras-torch", "keras-jax", "timm")
 

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import FovealError
+    from .explained import Explanation
     from .model import Model
     from .options import ReadOptions, TrainOptions
     from .run import Run
     from .values import Dataset, Evaluation, Prediction
     from .verbs.anatomy import anatomy
     from .verbs.clean import clean
+    from .verbs.compare import compare
     from .verbs.convolution import convolution
     from .verbs.delete import delete
     from .verbs.diff import diff
     from .verbs.evaluate import evaluate
+    from .verbs.explain import explain
     from .verbs.fork import fork
     from .verbs.inspect import inspect
+    from .verbs.portray import portray
     from .verbs.predict import predict
     from .verbs.runs import runs
     from .verbs.train import train
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Dataset",
     "Evaluation",
+    "Explanation",
     "FovealError",
     "Model",
     "Prediction",
@@ -38,12 +43,15 @@ __all__ = [
     "TrainOptions",
     "anatomy",
     "clean",
+    "compare",
     "convolution",
     "delete",
     "diff",
     "evaluate",
+    "explain",
     "fork",
     "inspect",
+    "portray",
     "predict",
     "runs",
     "train",
@@ -52,6 +60,7 @@ __all__ = [
 _HOMES = {
     "Dataset": "values",
     "Evaluation": "values",
+    "Explanation": "explained",
     "FovealError": "errors",
     "Model": "model",
     "Prediction": "values",
@@ -60,12 +69,15 @@ _HOMES = {
     "TrainOptions": "options",
     "anatomy": "verbs.anatomy",
     "clean": "verbs.clean",
+    "compare": "verbs.compare",
     "convolution": "verbs.convolution",
     "delete": "verbs.delete",
     "diff": "verbs.diff",
     "evaluate": "verbs.evaluate",
+    "explain": "verbs.explain",
     "fork": "verbs.fork",
     "inspect": "verbs.inspect",
+    "portray": "verbs.portray",
     "predict": "verbs.predict",
     "runs": "verbs.runs",
     "train": "verbs.train",

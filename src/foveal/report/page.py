@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ..charts import Strip, plotly, svg
 from ..run import Run
 from ..storage import write_whole
-from . import advice, calibration, confusion, curves, glance, record, verdict, words
+from . import advice, calibration, confusion, curves, glance, reasons, record, verdict, words
 from .gather import Gathered, gather
 from .thumbs import LEVELS, Album, Level
 
@@ -27,6 +27,8 @@ CAP = 8_000_000
 """Bytes that a page never passes."""
 ROWS = 500
 """Classes that the table of classes shows, the worst first where there are more."""
+JUMP = 1.2
+"""Times the loss before, from which a rise between two stages is worth a word."""
 _HERE = Path(__file__).parent / "templates"
 _NOTEBOOK_HEIGHT = 760
 
@@ -88,7 +90,8 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
         g=g, title=g.name, verdict=verdict.verdict(g), advice=advice.advice(g), done=record.done(g),
         facts=record.facts(g), curves=lines, loss_note=_loss_note(g), range_test=calibration.range_test(g),
         stages=record.stages(g), range_says=record.rate_in_words(g), confusion=confusion.confusion(g, album, level),
-        mistakes=confusion.mistakes(g, album, level), against=calibration.against_truth(g),
+        mistakes=confusion.mistakes(g, album, level), reasons=reasons.reasons(g, level),
+        against=calibration.against_truth(g),
         calibration=calibration.calibration(g), per_class=_table(g), judged=judged,
         far=calibration.none_of_these(g.trust), glance=glance.glance(g, album, level), sheet=glance.sheet(g, level),
         given=given, chosen=chosen, spent=record.time_spent(g),
@@ -166,11 +169,30 @@ def _loss_note(g: Gathered) -> str:
     if g.train.get("mixup") or g.train.get("cutmix"):
         why.append("mixing")
     thin = "The thin line is the loss of single steps." if len(g.steps) > 1 and g.epochs else ""
+    thin = f"{_jump(g)} {thin}".strip()
     if not why:
         return thin
     listed = why[0] if len(why) == 1 else f"{', '.join(why[:-1])} and {why[-1]}"
     raised = "which raises it" if len(why) == 1 else "which raise it"
     return f"Training loss is measured under {listed}, {raised}; validation loss is not. {thin}".strip()
+
+
+def _jump(g: Gathered) -> str:
+    """Why training's loss jumps where a stage begins, if it does."""
+    for before, after in zip(g.epochs, g.epochs[1:], strict=False):
+        if before.stage == after.stage or not after.train_loss > JUMP * before.train_loss > 0:
+            continue
+        ended = next((stage for stage in g.stages if stage.get("name") == before.stage), {})
+        was = "until then only the head learned"
+        if ended.get("views") == 1:
+            fitted = "solved for" if ended.get("solve") else "fitted to"
+            was = f"until then the head was {fitted} the pictures as they are"
+        varied = ", on varied pictures" if g.train.get("augment") not in (None, "none") else ""
+        return (
+            f"Training loss jumps after epoch {before.epoch}, where the stage changes: {was}; from there on all layers "
+            f"change{varied}, which at first undoes some of what was learned."
+        )
+    return ""
 
 
 @functools.cache

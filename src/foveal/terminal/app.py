@@ -25,13 +25,19 @@ VERBS = {
     "train": "Train a network for the task that the data poses.",
     "evaluate": "Judge a model on labelled pictures, with confidence intervals.",
     "predict": "Say what a model sees in pictures and folders of pictures.",
+    "explain": "Show which places of pictures what a model says of them comes from.",
     "anatomy": "Take a network apart: layers, shapes, parameters, receptive fields, what it costs.",
+    "compare": "Set runs side by side, or train several networks first: which is better, and is that sure?",
     "runs": "List what has been trained here; fork, resume, compare and delete it.",
 }
-GROUPS = {"runs": ("fork", "resume", "diff", "report", "delete", "clean"), "anatomy": ("conv",)}
+GROUPS = {
+    "runs": ("fork", "resume", "diff", "report", "delete", "clean"),
+    "anatomy": ("conv",),
+    "explain": ("maximize", "examples", "activations", "filters", "space"),
+}
 """Verbs that have commands of their own."""
-PLACES = {"runs": "manage", "anatomy": "anatomy"}
-"""The modules of `foveal.terminal` that such verbs are in."""
+PLACES = {"runs": "manage", "anatomy": "anatomy", "explain": "explain", "compare": "compare"}
+"""The modules of `foveal.terminal` that verbs are in which are not in `commands`."""
 BEGAN: ContextVar[float] = ContextVar("began")
 """When the command began, in Unix seconds: what it took counts from there."""
 WAITING = ("OMP_WAIT_POLICY", "PASSIVE")

@@ -34,9 +34,11 @@ OTHER_WORDS = {
     **dict.fromkeys(("topk", "top-k", "k"), "top"),
     **dict.fromkeys(("early-stopping", "early-stop"), "patience"),
     **dict.fromkeys(("time", "max-time"), "minutes"),
+    **dict.fromkeys(("methods", "explainer", "explainers"), "method"),
+    **dict.fromkeys(("class", "label", "category"), "target"),
 }
 
-WITH_ARGUMENTS = ("anatomy",)
+WITH_ARGUMENTS = ("anatomy", "explain")
 """Verbs with commands that take an argument in a command's place as well."""
 
 

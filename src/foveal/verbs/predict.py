@@ -114,7 +114,7 @@ def predict(
             )
     _check_model(model)
     found = find_pictures([pictures] if isinstance(pictures, str | os.PathLike) else pictures)
-    network = _loaded(model, device)
+    network = loaded_model(model, device)
     views = network.preprocessing.views if views is None else views
     if views != 1:
         network = _looking(network, views)
@@ -148,7 +148,12 @@ def _check_model(model: Model | str | os.PathLike[str]) -> None:
         )
 
 
-def _loaded(model: Model | str | os.PathLike[str], device: str | None) -> Model:
+def loaded_model(model: Model | str | os.PathLike[str], device: str | None) -> Model:
+    """The model itself, of a file or run folder, or as published under a name; on the device, where one is asked for.
+
+    Raises:
+        ModelError, OptionError: there is no such model or device.
+    """
     from .. import device as devices
     from ..model import Model as Kind
     from ..plan.published import model_of

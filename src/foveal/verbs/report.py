@@ -29,8 +29,10 @@ def report(run: str | os.PathLike[str], *, runs_dir: str | os.PathLike[str] = "r
         RunError: no such run, or it is damaged.
         DiskError: it cannot be written.
     """
+    from ..explaining.mistakes import ensure
     from ..report import write
 
     opened = Run.open(found(run, runs_dir))
+    ensure(opened)
     write(opened)
     return Report(opened.folder, opened.folder / "report.html")

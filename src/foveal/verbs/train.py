@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 from .. import catalog, device, optimizers, plan, training
 from ..errors import OptionError
 from ..events import Noticed
+from ..explaining.mistakes import ensure as explain_mistakes
 from ..folders import refuse_existing
 from ..options import TrainOptions, make
 from ..plan import recipes
@@ -81,8 +82,8 @@ def train(
             return _all_reported(folds.go_on(str(resume), show, began), show)
         return reported(training.resume(str(resume), show, began), show)
     wanted = make(TrainOptions, options)
-    _check_early(wanted, dry_run)
-    name = "digits" if data is None else Path(data).resolve().stem if Path(data).exists() else str(data)
+    check_early(wanted, dry_run)
+    name = data_name(data)
     source = None if data is None else str(data)
     if wanted.folds is not None:
         return _all_reported(folds.train(source, name, wanted, show, began), show)
@@ -108,10 +109,17 @@ def train(
     return reported(training.start(dataset, planned, name, show, began, split, found=found), show)
 
 
+def data_name(data: str | Path | None) -> str:
+    """What runs on this data are called by."""
+    return "digits" if data is None else Path(data).resolve().stem if Path(data).exists() else str(data)
+
+
 def reported(done: Trained, show: Screen) -> Trained:
     """Write the run's report; a trained network is worth more than its report, so that never fails it."""
     try:
-        write_report(Run.open(done.run))
+        run = Run.open(done.run)
+        explain_mistakes(run)
+        write_report(run)
     except Exception as error:
         show(
             Noticed(what="report", says=f"the report could not be written ({type(error).__name__}: {error})")
@@ -136,7 +144,7 @@ def _check_alone(resume: str | Path, data: str | Path | None, options: dict[str,
         )
 
 
-def _check_early(wanted: TrainOptions, dry_run: bool) -> None:
+def check_early(wanted: TrainOptions, dry_run: bool) -> None:
     """What would be refused later anyway, before every picture of the data is read for nothing."""
     for kind, name in (
         ("architectures", wanted.network),

@@ -1,0 +1,146 @@
+"""foveal explain maximize, examples, activations, filters and space: what is typed goes in, an exit code comes out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from ..verbs.portray import Portrayed
+from .commands import ARGUMENTS, Device, Json, Model, deliver
+from .console import text
+from .flags import given
+from .screen import Screen
+
+Pictures = Annotated[
+    str | None, Parameter(group=ARGUMENTS, help="A folder of pictures; when not given, a run's own.")
+]
+Layer = Annotated[str | None, Parameter(help="A layer by its name (foveal anatomy MODEL lists them).")]
+Channels = Annotated[str | None, Parameter(help="Channels of that layer, counting from 0: 3,8,20.")]
+Out = Annotated[str | None, Parameter(help="Folder for picture and numbers (default: explained/MODEL-N).")]
+
+
+def maximize(
+    model: Model,
+    data: Pictures = None,
+    /,
+    *,
+    layer: Layer = None,
+    channels: Channels = None,
+    label: Annotated[str | None, Parameter(help="Climb the score of this class instead.")] = None,
+    steps: Annotated[
+        int | None, Parameter(help="64 for a preview, 256 for good.", show_default=False)
+    ] = None,
+    each: Annotated[int | None, Parameter(help="Pictures for each, unlike each other (default: 1).")] = None,
+    out: Out = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Paint pictures that excite channels, a class or a whole layer most, beside the real ones that do."""
+    more = given({"layer": layer, "channels": channels, "label": label, "steps": steps, "each": each})
+    return _portray("maximize", model, data, out, json, {**more, **given({"device": device})})
+
+
+def examples(
+    model: Model,
+    data: Pictures = None,
+    /,
+    *,
+    layer: Layer = None,
+    channels: Channels = None,
+    top: Annotated[int | None, Parameter(help="Pictures a channel (default: 9).")] = None,
+    out: Out = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Find the pictures that excite each channel most, cut to what it sees of them."""
+    more = given({"layer": layer, "channels": channels, "top": top, "device": device})
+    return _portray("examples", model, data, out, json, more)
+
+
+def activations(
+    model: Model,
+    picture: Annotated[
+        str | None, Parameter(group=ARGUMENTS, help="A picture; when not given, the run's first.")
+    ] = None,
+    /,
+    *,
+    layer: Annotated[
+        str | None, Parameter(help="Layers by name, with commas between (default: all).")
+    ] = None,
+    out: Out = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Show every layer's feature maps of one picture, the strongest first."""
+    more = given({"picture": picture, "layer": layer, "device": device})
+    return _portray("activations", model, None, out, json, more)
+
+
+def filters(
+    model: Model,
+    /,
+    *,
+    before: Annotated[str | None, Parameter(help="The model as it was before, to be held against.")] = None,
+    out: Out = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Show the first layer's kernels, and which of them are dead or twice there."""
+    return _portray("filters", model, None, out, json, given({"before": before, "device": device}))
+
+
+def space(
+    model: Model,
+    data: Pictures = None,
+    /,
+    *,
+    layer: Layer = None,
+    method: Annotated[str | None, Parameter(help="pca (default), tsne or umap.")] = None,
+    out: Out = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Draw the data as the network sees it: pictures that are alike to it lie close together."""
+    more = given({"layer": layer, "method": method, "device": device})
+    return _portray("space", model, data, out, json, more)
+
+
+COMMANDS: tuple[Callable[..., int], ...] = (maximize, examples, activations, filters, space)
+
+
+def _portray(
+    kind: str, model: str, data: str | None, out: str | None, json: bool, options: dict[str, Any]
+) -> int:
+    from ..verbs.explain import new_folder
+    from ..verbs.portray import portray
+
+    def work(screen: Screen) -> Any:
+        def progress(done: int, total: int) -> None:
+            screen(("explaining", done, total))
+
+        folder = new_folder(model) if out is None else Path(out)
+        try:
+            made = portray(model, kind, data, out=folder, progress=progress, **options)
+        except BaseException:
+            if out is None:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # only where nothing was written yet
+            raise
+        return made.to_json() if json else made
+
+    return deliver(json, work, _shown)
+
+
+def _shown(console: Console, made: Portrayed) -> None:
+    """What the portrait says, what it does not, and where it lies."""
+    for said in made.portrait.says:
+        console.print(text(said))
+    console.print(text(made.cannot, "dim"))
+    for what, path in made.files.items():
+        console.print(Text.assemble(f"{what.capitalize()}: ", text(path, "bold")))

@@ -1,0 +1,267 @@
+"""foveal explain maximize, examples, activations, filters, space: what a network has learned, for no one picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError, OptionError, writing
+from ..storage import strict, write_whole
+from ..values import Target
+from .predict import find_pictures
+
+if TYPE_CHECKING:
+    from ..contracts import Portrayal
+    from ..explaining.given import Given
+    from ..model import Model
+
+    Place = str | os.PathLike[str]
+
+PICTURE, ROWS = "portrait.png", "portrait.json"
+NEEDS_DATA = ("examples", "space")
+
+
+@dataclass(frozen=True)
+class Portrayed:
+    """A portrait, what its method does not say, and where it was written."""
+
+    kind: str
+    portrait: Portrayal
+    cannot: str
+    source: str
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "says": [*self.portrait.says, self.cannot],
+            "source": self.source,
+            "files": self.files,
+            "portrait": self.portrait.to_json(),
+        }
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.portrait.drawn().save(file, "PNG")
+        return file.getvalue()
+
+
+def portray(
+    model: Model | Place,
+    kind: str = "maximize",
+    data: Place | None = None,
+    *,
+    picture: Place | None = None,
+    layer: str | None = None,
+    channels: Sequence[int] | str | None = None,
+    label: str | None = None,
+    before: Model | Place | None = None,
+    method: str | None = None,
+    steps: int | None = None,
+    each: int | None = None,
+    top: int | None = None,
+    out: Place | None = None,
+    device: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Portrayed:
+    """A portrait of what a network has learned.
+
+    Args:
+        model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
+        kind: `maximize` paints what excites channels or a class most; `examples` finds the pictures that do;
+            `activations` shows all layers' maps of one picture; `filters` the first layer's kernels; `space` the
+            data as the network sees it, alike pictures close together.
+        data: pictures to learn colours from, to search and to map; when not given, a run's own training pictures.
+        picture: for `activations` (default: the first of the data).
+        layer: by name (`foveal anatomy` lists them).
+        channels: of that layer, counting from 0, `3,8,20`.
+        label: for `maximize`: the class whose score is climbed.
+        before: for `filters`: the model as it was before, or another of the same network.
+        method: for `space`: `pca`, `tsne` or `umap`.
+        steps: for `maximize`: 64 for a preview, 256 for good.
+        each: for `maximize`: pictures for each goal, unlike each other.
+        top: for `examples`: pictures a channel.
+        out: a folder for the picture (.png) and the numbers (.json).
+        progress: is told (hundredths done, 100).
+
+    Raises:
+        UnknownNameError: no such kind of portrait.
+        DataError, ModelError, OptionError: what is given cannot be used, or belongs to another kind.
+        DiskError: nothing can be written to `out`.
+    """
+    asked = {
+        "picture": picture, "layer": layer, "channels": _channels(channels), "label": label, "before": before,
+        "method": method, "steps": steps, "each": each, "top": top,
+    }  # fmt: skip
+    made = _made(model, kind, data, device, asked, progress or (lambda done, total: None))
+    if out is None:
+        return made
+    return dataclasses.replace(made, files=_written(made.portrait, Path(out), kind))
+
+
+def _made(
+    model: Model | Place,
+    kind: str,
+    data: Place | None,
+    device: str | None,
+    asked: dict[str, Any],
+    progress: Callable[[int, int], None],
+) -> Portrayed:
+    from .. import catalog
+    from ..explaining.sitting import sitting_of
+    from .predict import loaded_model
+
+    module = catalog.find("portraits", kind)
+    loaded = loaded_model(model, device)
+    given, kinds = _pictures(model, data, kind)
+    sitting = sitting_of(loaded, given)
+    made: Portrayal | None = None
+    for made in module.portray(sitting, **_options(kind, loaded, **asked, kinds=kinds or None)):
+        progress(round(100 * made.done), 100)
+    assert made is not None, "a portrait gives at least itself"
+    return Portrayed(kind, made, module.CANNOT, module.SOURCE)
+
+
+OF_KIND = {
+    "maximize": ("layer", "channels", "label", "steps", "each"),
+    "examples": ("layer", "channels", "top"),
+    "activations": ("picture", "layer"),
+    "filters": ("before",),
+    "space": ("layer", "method", "kinds"),
+}
+"""Which options mean something for a kind."""
+
+
+def _options(kind: str, model: Model, **given: Any) -> dict[str, Any]:
+    """The options of this kind's `portray`.
+
+    Raises:
+        OptionError: one was given that belongs to another kind.
+    """
+    known = OF_KIND.get(kind, tuple(given))
+    wrong = [
+        name for name, value in given.items() if value is not None and name not in known and name != "kinds"
+    ]
+    if wrong:
+        mine = ", ".join(f"--{name}" for name in known if name != "kinds") or "none"
+        raise OptionError(
+            f"--{wrong[0]} was given, which {kind} does not use.", f"Its options: {mine}.", "Leave it out."
+        )
+    chosen = {name: value for name, value in given.items() if value is not None and name in known}
+    if kind == "maximize":
+        return _goals(model, chosen)
+    if kind == "activations":
+        return _of_picture(model, chosen)
+    if kind == "filters" and "before" in chosen:
+        chosen["before"] = _other(model, chosen["before"])
+    return chosen
+
+
+def _goals(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
+    """What is to be climbed, as `maximize` takes it."""
+    layer, channels, label = (chosen.pop(name, None) for name in ("layer", "channels", "label"))
+    if label is not None and (layer is not None or channels is not None):
+        raise OptionError(
+            "--label was given with --layer or --channels.",
+            "A class, or channels of a layer.",
+            "Leave one out.",
+        )
+    if label is not None:
+        return {**chosen, "goals": [model.task.target(label)]}
+    if channels is not None and layer is None:
+        raise OptionError(
+            "--channels was given without --layer.",
+            "The channels of a named layer.",
+            "For example --layer layer4 --channels 0,1,2; foveal anatomy MODEL lists the layers.",
+        )
+    if layer is None:
+        return chosen
+    from ..portraits.maximize import Dream
+
+    goals = [Dream(layer)] if channels is None else [Target(layer=layer, channel=n) for n in channels]
+    return {**chosen, "goals": goals}
+
+
+def _of_picture(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The one picture whose maps are shown."""
+    from ..data.views import to_input
+    from ..explaining.given import Given
+
+    made: dict[str, Any] = {}
+    if "layer" in chosen:
+        made["layers"] = [name.strip() for name in chosen["layer"].split(",") if name.strip()]
+    if "picture" in chosen:
+        path = os.fspath(chosen["picture"])
+        image = Given.file(find_pictures([path])[0]).opened(model.preprocessing.channels, None)
+        made |= {"picture": to_input(image, model.task.view(model.preprocessing)), "id": path}
+    return made
+
+
+def _other(model: Model, before: Model | Place) -> Any:
+    from ..structure.subject import Subject
+    from .predict import loaded_model
+
+    pre = model.preprocessing
+    return Subject.of(loaded_model(before, None).network, (1, pre.channels, pre.size, pre.size))
+
+
+def _channels(given: Sequence[int] | str | None) -> list[int] | None:
+    """Channels as they are typed: `3,8,20`."""
+    if given is None:
+        return None
+    words = [word.strip() for word in given.split(",")] if isinstance(given, str) else [str(n) for n in given]
+    if not words or not all(word.isascii() and word.isdigit() for word in words):
+        raise OptionError(
+            f"--channels was given as {given!r}.",
+            "Whole numbers from 0, with commas between them.",
+            "For example --channels 3,8,20.",
+        )
+    return [int(word) for word in words]
+
+
+def _pictures(model: Model | Place, data: Place | None, kind: str) -> tuple[list[Given], dict[str, str]]:
+    """The pictures at hand, and what each is, where that is known."""
+    from ..explaining.given import Given
+    from ..explaining.sitting import of_run
+    from ..run import Run, is_run
+
+    if data is not None:
+        paths = find_pictures([data])
+        return [Given.file(path) for path in paths], {path: Path(path).parent.name for path in paths}
+    if isinstance(model, str | os.PathLike):
+        path = Path(model)
+        folder = path if path.is_dir() else path.parent
+        if path.exists() and is_run(folder):
+            return of_run(Run.open(folder))
+    if kind in NEEDS_DATA:
+        raise DataError(
+            f"{kind} needs pictures, and the model does not lie in a run folder that knows its own.",
+            "A folder of pictures after the model.",
+            f"foveal explain {kind} MODEL folder",
+        )
+    return [], {}
+
+
+def _written(made: Portrayal, out: Path, kind: str) -> dict[str, str]:
+    """The picture, the animation where there is one, and the numbers."""
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    file = io.BytesIO()
+    made.drawn().save(file, "PNG")
+    files = {"picture": str(out / PICTURE), "numbers": str(out / ROWS)}
+    write_whole(out / PICTURE, file.getvalue())
+    animation = getattr(made, "animation", None)
+    if animation is not None:
+        write_whole(out / "portrait.gif", animation())
+        files["animation"] = str(out / "portrait.gif")
+    text = json.dumps(
+        strict({"kind": kind, "says": list(made.says), **made.to_json()}), indent=1, allow_nan=False
+    )
+    write_whole(out / ROWS, text.encode())
+    return files
