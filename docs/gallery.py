@@ -21,8 +21,10 @@ from foveal.verbs.explain import Explanations
 
 NETWORK = "efficientnet_lite0"
 METHODS = (
-    "gradcam", "occlusion", "rise", "integrated_gradients", "smoothgrad", "guided_gradcam", "guided_backprop", "gradient",
+    "gradcam", "occlusion", "rise", "integrated_gradients", "smoothgrad", "guided_gradcam", "guided_backprop",
+    "gradient",
 )  # fmt: skip
+
 
 def photographs() -> dict[str, Image.Image]:
     return {name: Image.fromarray(getattr(data, name)()) for name in ("chelsea", "coffee", "rocket")}
@@ -78,7 +80,9 @@ def two(out: Path) -> None:
     said = model_of(NETWORK).predict(square)[0].predictions[:5]
     print([f"{row['label']} {row['probability']:.3f}" for row in said])
     for method in ("gradcam", "occlusion"):
-        rows = foveal.explain(NETWORK, square, method=method, target="Egyptian cat", against="espresso", verdict=False)
+        rows = foveal.explain(
+            NETWORK, square, method=method, target="Egyptian cat", against="espresso", verdict=False
+        )
         told(rows)
         kept(side_by_side([row.image() for row in rows], 3), out / f"two-{method}.jpg")
 
@@ -125,7 +129,9 @@ PARTS = {"maps": maps, "two": two, "painted": painted, "layers": layers, "kernel
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "gallery")
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=list(PARTS))
     asked = parser.parse_args()

@@ -71,9 +71,21 @@ def test_the_cover_lies_on_the_thing(found: Found) -> None:
 
 
 def test_a_network_that_always_says_the_same_is_never_turned(found: Found) -> None:
-    look, _, _ = found
+    look, _, flipped = found
     _, task, _ = shapes.trained()
     always = [task.targets(torch.eye(5))[2]]
-    maps = torch.rand(look.images.shape[0], shapes.SIDE, shapes.SIDE)
+    same = Look(look.subject, look.images, always * len(flipped), look.scorer, look.preprocessing)
+    maps = torch.rand(len(flipped), shapes.SIDE, shapes.SIDE)
     with untouched(look.subject.network):
-        assert flips(look, maps, lambda outputs: always * len(outputs)) == [None] * len(maps)
+        assert flips(same, maps, lambda outputs: always * len(outputs)) == [None] * len(maps)
+
+
+def test_only_the_answer_itself_is_turned(found: Found) -> None:
+    look, _, _ = found
+    _, task, _ = shapes.trained()
+    other = [task.target(next(label for label in shapes.LABELS if label != str(t))) for t in look.targets]
+    asked = Look(look.subject, look.images, other, look.scorer, look.preprocessing)
+    with untouched(look.subject.network):
+        assert flips(asked, torch.rand(len(other), shapes.SIDE, shapes.SIDE), task.targets) == [None] * len(
+            other
+        )

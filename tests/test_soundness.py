@@ -21,6 +21,7 @@ from foveal.explained import HARDLY, Areas, Dependence, Verdict
 from foveal.soundness import (
     Redrawn,
     Ways,
+    averaged,
     blurred,
     dependence,
     grain_of,
@@ -254,6 +255,24 @@ def test_words_say_which_way_is_better() -> None:
     assert "0.10" in told.says[0]
     assert "8 pictures" in told.says[1]
     plain = told.to_json()
-    assert plain["dependence"] == {"last_layer": 0.1, "all_weights": -0.2, "pictures": 2}
+    assert plain["dependence"] == {
+        "last_layer": 0.1,
+        "all_weights": -0.2,
+        "pictures": 2,
+        "redraws": 1,
+    }
     assert plain["areas"]["random_insertion"] == 1
     assert plain["says"] == told.says
+
+
+def test_several_redraws_are_averaged() -> None:
+    found = averaged([Dependence(0.8, None, 1), Dependence(-0.2, 0.4, 1, 0.5, None)], 2)
+    assert found == Dependence(pytest.approx(0.3), 0.4, 2, 0.5, None, redraws=2)
+    assert "2 redraws" in Verdict(dependence=found).says[0]
+
+
+def test_each_turn_draws_other_weights(look: Look) -> None:
+    first, second, again_ = (redrawn(look, turn).last_layer.network.state_dict() for turn in (0, 1, 0))
+    name = next(key for key in first if key.endswith("fc.weight"))
+    assert not torch.equal(first[name], second[name])
+    assert torch.equal(first[name], again_[name])

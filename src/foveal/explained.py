@@ -39,14 +39,15 @@ PLACES = (
 @dataclass(frozen=True)
 class Dependence:
     """How much maps stay the same when trained weights go: rank correlations (Spearman) of what is shown, the
-    mean over `pictures`. The signed ones are those of maps whose sign is not shown; None where nothing can be
-    said, as one of the maps is the same everywhere."""
+    mean over `pictures` and `redraws`. The signed ones are those of maps whose sign is not shown; None where
+    nothing can be said, as one of the maps is the same everywhere."""
 
     last_layer: float | None
     all_weights: float | None
     pictures: int
     signed_last_layer: float | None = None
     signed_all_weights: float | None = None
+    redraws: int = 1
 
     @property
     def most(self) -> float:
@@ -155,6 +156,7 @@ class Verdict:
         if found.most < -0.99:
             return "Whether it depends on the trained weights cannot be told: maps without them are empty."
         over = "one picture" if found.pictures == 1 else f"{found.pictures} pictures"
+        drawn = f", {found.redraws} redraws" if found.redraws > 1 else ""
         how = "Hardly depends" if found.most > HARDLY else "Depends"
         signed = ""
         if found.signed_last_layer is not None and found.signed_all_weights is not None:
@@ -162,7 +164,7 @@ class Verdict:
             signed = f" With its sign, which is not shown: {both}."
         return (
             f"{how} on the trained weights: drawn anew they leave maps whose rank correlation with these is {last} "
-            f"(the last layer) and {every} (all of them), measured on {over}; 1 would be the same map.{signed}"
+            f"(the last layer) and {every} (all of them), measured on {over}{drawn}; 1 would be the same map.{signed}"
         )
 
     def _of_areas(self) -> str:

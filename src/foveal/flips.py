@@ -33,12 +33,15 @@ class Flip:
 
     @property
     def says(self) -> str:
-        return f"covering {100 * self.share:.1f} % of the picture turns {self.before} into {self.after}"
+        return (
+            f"Covering {100 * self.share:.1f} % of what was seen, at the places that count most, turns {self.before} "
+            f"into {self.after}; none of it can be spared."
+        )
 
 
 def flips(look: Look, strength: Tensor, told: Callable[[Tensor], Sequence[Target]]) -> list[Flip | None]:
     """For each picture of the look the least cover found that changes what the network says; None where nothing
-    does. Call it inside `taps.untouched`.
+    does, or where the target is something else. Call it inside `taps.untouched`.
 
     Args:
         strength: how much each pixel speaks for what is said, `BHW` (an occlusion map, for one): cells are
@@ -52,36 +55,14 @@ def flips(look: Look, strength: Tensor, told: Callable[[Tensor], Sequence[Target
 def _flip(look: Look, n: int, order: Tensor, told: Callable[[Tensor], Sequence[Target]]) -> Flip | None:
     image = look.images[n]
     before = _labels(look, image[None], told)[0]
+    if before != str(look.targets[n]):
+        return None
     count, after = _first(look, image, order, before, told)
     if not count:
         return None
     covered, after = _spared(look, image, order[:count].tolist(), before, after, told)
     mask = _mask([covered], image)[0]
     return Flip(mask, float(mask.float().mean()), before, after)
-
-
-def _spared(
-    look: Look,
-    image: Tensor,
-    covered: list[int],
-    before: str,
-    after: str,
-    told: Callable[[Tensor], Sequence[Target]],
-) -> tuple[list[int], str]:
-    """The cells without those that the change does not need, weakest first, until it needs each; and the answer."""
-    while True:
-        fewer = [[other for other in covered if other != cell] for cell in reversed(covered)]
-        labels = [
-            label
-            for start in range(0, len(fewer), MOST)
-            for label in _labels(look, _without(image, fewer[start : start + MOST]), told)
-        ]
-        found = next(
-            ((cells, label) for cells, label in zip(fewer, labels, strict=True) if label != before), None
-        )
-        if found is None:
-            return covered, after
-        covered, after = found
 
 
 def _first(
@@ -96,6 +77,27 @@ def _first(
             if label != before:
                 return count, label
     return 0, before
+
+
+def _spared(
+    look: Look,
+    image: Tensor,
+    covered: list[int],
+    before: str,
+    after: str,
+    told: Callable[[Tensor], Sequence[Target]],
+) -> tuple[list[int], str]:
+    """The cells without those that the change does not need, weakest first, until it needs each; and the answer."""
+    while True:
+        fewest = covered
+        for cell in reversed(covered):
+            fewer = [other for other in fewest if other != cell]
+            said = _labels(look, _without(image, [fewer]), told)[0]
+            if said != before:
+                fewest, after = fewer, said
+        if fewest == covered:
+            return covered, after
+        covered = fewest
 
 
 def _labels(look: Look, images: Tensor, told: Callable[[Tensor], Sequence[Target]]) -> list[str]:

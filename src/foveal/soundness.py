@@ -83,21 +83,22 @@ class Redrawn:
     all_weights: Subject
 
 
-def redrawn(look: Look) -> Redrawn:
+def redrawn(look: Look, turn: int = 0, seen: Tensor | None = None) -> Redrawn:
     """Networks like the look's without what was learned. Weights come from a normal distribution with the mean and
     spread that they had, biases and gains change places among themselves; batch normalisation is measured anew on
-    the look's pictures. The last layer is that before the target: a unit's own where a unit is explained."""
+    `seen` (the look's pictures, where not given). Each `turn` draws others. The last layer is that before the target:
+    a unit's own where a unit is explained."""
     made = []
     for all_of_them in (False, True):
         network = copy.deepcopy(look.subject.network)
         names = set(dict(network.named_parameters())) if all_of_them else _last_weights(look)
-        draw = torch.Generator().manual_seed(look.seed)
+        draw = torch.Generator().manual_seed(look.seed + turn)
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 if name in names:
                     parameter.copy_(_drawn(parameter, draw))
         if all_of_them:
-            _recalibrate(network, look.images)
+            _recalibrate(network, look.images if seen is None else seen)
         made.append(Subject(network, look.subject.graph))
     return Redrawn(*made)
 
@@ -156,7 +157,27 @@ def dependence(explain: Explain, look: Look, others: Redrawn, own: Maps | None =
             found[f"signed_{name}"] = _alike(shown, theirs)
         else:
             found[name] = _alike(shown, theirs)
-    return Dependence(pictures=len(shown), **{name: _mean(values) for name, values in found.items()})
+    means = {name: _mean(values) for name, values in found.items()}
+    return Dependence(
+        means["last_layer"],
+        means["all_weights"],
+        len(shown),
+        means.get("signed_last_layer"),
+        means.get("signed_all_weights"),
+    )
+
+
+def averaged(found: Sequence[Dependence], pictures: int) -> Dependence:
+    """The mean over several redraws of one picture each, from `pictures` different ones. One redraw says little:
+    whether a class's new weights have the old ones' sign is a coin's toss."""
+    return Dependence(
+        _mean([one.last_layer for one in found]),
+        _mean([one.all_weights for one in found]),
+        pictures,
+        _mean([one.signed_last_layer for one in found]),
+        _mean([one.signed_all_weights for one in found]),
+        len(found),
+    )
 
 
 def _alike(one: Tensor, other: Tensor) -> list[float | None]:

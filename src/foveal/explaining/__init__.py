@@ -21,9 +21,10 @@ from ..data.views import normalise, to_input
 from ..device import free_memory, is_out_of_memory
 from ..errors import OptionError, PictureError
 from ..explained import Areas, Dependence, Explanation, Verdict, strongest
+from ..flips import flips
 from ..model import Model
 from ..pieces import PIXELS, SideBySide, side_by_side
-from ..soundness import Ways, again, dependence, mean_of, pixels_of, redrawn, sums
+from ..soundness import Redrawn, Ways, again, averaged, dependence, mean_of, pixels_of, redrawn, sums
 from ..structure.look import Look
 from ..structure.subject import Subject
 from ..structure.taps import untouched
@@ -35,6 +36,11 @@ CHUNK = 32
 """Pictures in memory at a time."""
 SCORED = 8
 """Pictures whose own maps are held against random ones; of the others the method's mean over these is told."""
+REDRAWS, FEW_REDRAWS = 6, 2
+"""How often weights are drawn anew, and for methods that pass more than `CHEAP` pictures through for one map."""
+CHEAP = 64
+COVERING = "occlusion"
+"""The method whose maps say what to cover to change the answer."""
 HANDFUL = 2
 """Pictures on which a method's dependence on the weights is measured."""
 Keep: TypeAlias = Callable[[int, list[Explanation]], list[Explanation]]
@@ -235,6 +241,8 @@ class _Job:
             made = (
                 [] if maps is None else self._rows(name, module, look, maps, [shown[n] for n in owners], ways)
             )
+            if name == COVERING and maps is not None and ways is not None:
+                made = self._with_flips(look, maps, made)
             for n, row in zip(owners, made, strict=bool(made)):
                 found[shown[n].number].append(row)
             self._tick(len(shown))
@@ -331,15 +339,37 @@ class _Job:
 
     # verdicts
 
+    def _with_flips(self, look: Look, maps: Maps, rows: list[Explanation]) -> list[Explanation]:
+        """With what little has to be covered to change the answer, on maps of that answer."""
+        if look.unit is not None or len(self.model.labels) < 2:
+            return rows
+        found = flips(look, pixels_of(maps, self.subject), self.model.task.targets)
+        return [
+            row if flip is None else dataclasses.replace(row, says=(*row.says, flip.says))
+            for row, flip in zip(rows, found, strict=True)
+        ]
+
     def _measure(self, run: SideBySide) -> None:
         """How much each method depends on the weights, on the first pictures."""
-        inputs, targets = zip(*(self.firsts[n] for n in sorted(self.firsts)[:HANDFUL]), strict=True)
+        firsts = [self.firsts[n] for n in sorted(self.firsts)[:HANDFUL]]
+        seen = torch.stack([image for image, _ in firsts])
         task, pre = self.model.task, self.model.preprocessing
-        look = Look(self.subject, torch.stack(inputs), targets, task.score, pre, self.place, self.wanted.seed)
-        others = redrawn(look)
-        names = [name for name in self.modules if name not in self.undefined]
-        made = run(lambda name: dependence(self.modules[name].explain, again(look), others), names)
-        self.dependences = dict(zip(names, made, strict=True))
+        found: dict[str, list[Dependence]] = {n: [] for n in self.modules if n not in self.undefined}
+        redraws = dict.fromkeys(found, 1)
+        for turn in range(REDRAWS):
+            image, target = firsts[turn % len(firsts)]
+            look = Look(self.subject, image[None], (target,), task.score, pre, self.place, self.wanted.seed)
+            names = [name for name in found if turn < redraws[name]]
+            others = redrawn(look, turn, seen)
+
+            def one(name: str, look: Look = look, others: Redrawn = others) -> tuple[Dependence, int]:
+                own = again(look)
+                return dependence(self.modules[name].explain, own, others), own.passes
+
+            for name, (told, passed) in zip(names, run(one, names), strict=True):
+                found[name].append(told)
+                redraws[name] = REDRAWS if passed <= CHEAP else FEW_REDRAWS
+        self.dependences = {name: averaged(rows, min(len(rows), len(firsts))) for name, rows in found.items()}
 
     def _judged(self, row: Explanation) -> Explanation:
         """With what was measured of its method, where that is wanted."""

@@ -45,6 +45,8 @@ class Look:
     preprocessing: Preprocessing
     place: int | None = None
     seed: int = 0
+    passes: int = 0
+    """Pictures that were passed through the network so far."""
     _seen: dict[int, Seen] = field(default_factory=dict)
     _scores: Tensor | None = None
     _outputs: Any = None
@@ -64,7 +66,9 @@ class Look:
         layer = (subject.last_map if place is None else place) if maps else None
         places = [] if layer is None else [layer]
         with torch.set_grad_enabled(maps):
-            seen = passed(subject.network, images.detach().clone().requires_grad_(maps), subject.graph, places)
+            seen = passed(
+                subject.network, images.detach().clone().requires_grad_(maps), subject.graph, places
+            )
         look = cls(subject, images, say(seen.outputs), scorer, preprocessing, place, seed)
         look._note(seen)
         if layer is not None:
@@ -104,6 +108,7 @@ class Look:
 
     def _pass(self, images: Tensor, places: Sequence[int] = (), rule: Rule | None = None) -> Pass:
         unit = self.unit
+        self.passes += len(images)
         kept = {*places, *(() if unit is None else (unit,))}
         return passed(self.subject.network, images, self.subject.graph, kept, rule=rule, whole=unit is None)
 
