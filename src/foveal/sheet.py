@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from .charts.lettering import FAINT, INK, LINE, PAPER, cut, write
+from .charts.lettering import width as breadth
 from .contracts import Task, View
 from .data.decoding import open_image
 from .data.views import normalise, to_uint8
@@ -20,13 +21,11 @@ from .mixing import mixed
 from .values import Batch, Dataset, Item, Preprocessing
 
 BLENDED_COLUMNS = 3
-PAPER, INK, FAINT, LINE = (250, 250, 247), (28, 30, 33), (112, 116, 122), (218, 218, 212)
 CHECKS = ((255, 255, 255), (226, 226, 226))
 SMALLEST, LARGEST = 112, 168
 """Sides of a cell in pixels: smaller pictures are enlarged by whole factors, larger ones made smaller."""
 MARGIN, GAP, BETWEEN = 28, 5, 22
 TITLE, TEXT, SMALL = 24, 15, 13
-_FONTS = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "Arial Unicode.ttf", "DejaVuSans.ttf", "seguisym.ttf")
 
 
 @dataclass(frozen=True)
@@ -168,21 +167,21 @@ def _drawn(
     side = _side(groups[1][1][0].images[0].width)
     words = max((text.count("\n") + 1 for _, g in groups for c in g for text in c.words), default=0)
     high = side + GAP + words * (SMALL + 4) + (GAP if words else 0)
-    beside = 12 + min(190, max(_width(name, TEXT) for name in names))
+    beside = 12 + min(190, max(breadth(name, TEXT) for name in names))
     lefts, x = [], MARGIN + beside
     for _, columns in groups:
         lefts.append([x + n * (side + GAP) for n in range(len(columns))])
         x = lefts[-1][-1] + side + BETWEEN
-    width = max(x - BETWEEN, MARGIN + max(_width(line, TEXT) for line in (title, *notes))) + MARGIN
+    width = max(x - BETWEEN, MARGIN + max(breadth(line, TEXT) for line in (title, *notes))) + MARGIN
     head = MARGIN + TITLE + 12 + len(notes) * (TEXT + 7) + 14
     top = head + TEXT + 10
     paper = Image.new("RGB", (width, top + len(names) * high + MARGIN - GAP), PAPER)
     pen = ImageDraw.Draw(paper)
-    _write(pen, (MARGIN, MARGIN - 4), title, TITLE, INK)
+    write(pen, (MARGIN, MARGIN - 4), title, TITLE, INK)
     for n, line in enumerate(notes):
-        _write(pen, (MARGIN, MARGIN + TITLE + 10 + n * (TEXT + 7)), line, TEXT, FAINT)
+        write(pen, (MARGIN, MARGIN + TITLE + 10 + n * (TEXT + 7)), line, TEXT, FAINT)
     for (heading, columns), places in zip(groups, lefts, strict=True):
-        _write(pen, (places[0], head), _cut(heading, SMALL, places[-1] + side - places[0]), SMALL, FAINT)
+        write(pen, (places[0], head), cut(heading, SMALL, places[-1] + side - places[0]), SMALL, FAINT)
         for column, left in zip(columns, places, strict=True):
             for row, image in enumerate(column.images):
                 y = top + row * high
@@ -191,10 +190,10 @@ def _drawn(
                 if column.words:
                     for n, line in enumerate(column.words[row].split("\n")):
                         below = (left, y + side + 3 + n * (SMALL + 4))
-                        _write(pen, below, _cut(line, SMALL, side), SMALL, FAINT)
+                        write(pen, below, cut(line, SMALL, side), SMALL, FAINT)
     for row, name in enumerate(names):
         y = top + row * high + side // 2 - TEXT // 2 - 2
-        _write(pen, (MARGIN, y), _cut(name, TEXT, beside - 12), TEXT, INK)
+        write(pen, (MARGIN, y), cut(name, TEXT, beside - 12), TEXT, INK)
     return paper
 
 
@@ -213,37 +212,3 @@ def _cell(image: Image.Image, side: int) -> Image.Image:
     ground = Image.fromarray(np.array(CHECKS, np.uint8)[(x + y) % 2])
     ground.paste(image, mask=image.getchannel("A"))
     return ground
-
-
-def _write(
-    pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, colour: tuple[int, ...]
-) -> None:
-    pen.text(at, text, fill=colour, font=_font(_is_latin(text), size))
-
-
-def _width(text: str, size: int) -> int:
-    return int(_font(_is_latin(text), size).getlength(text)) + 1
-
-
-def _cut(text: str, size: int, width: int) -> str:
-    """The text, shortened where it is wider than `width` pixels."""
-    if _width(text, size) <= width:
-        return text
-    while text and _width(text + "...", size) > width:
-        text = text[:-1]
-    return text.rstrip() + "..."
-
-
-def _is_latin(text: str) -> bool:
-    return all(ord(char) < 0x250 for char in text)
-
-
-@functools.cache
-def _font(latin: bool, size: int) -> Any:
-    """Pillow's own font; for other scripts the first of the system's that is there."""
-    for name in () if latin else _FONTS:
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from ..errors import DataError, ModelError, OptionError, UnknownNameError
+from ..errors import DataError, OptionError, UnknownNameError
 from ..explained import Explanation, figure
 from ..folders import claim_next, safe_stem
 from ..storage import strict, write_whole
 from ..values import Choice, Target
-from .predict import find_pictures
+from .predict import find_pictures, loaded_model
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -114,7 +114,7 @@ def explain(
             f"--top was given as {top!r}.", "--top takes a whole number from 1.", "Give another value."
         )
     names = _methods(method)
-    loaded = _loaded(model, device)
+    loaded = loaded_model(model, device, "explain")
     aim = _target(loaded, target, against, unit)
     given, chosen = _given(model, pictures, top, aim)
     wanted, choices = _wanted(names, aim, against or "", layer or "", given, verdict)
@@ -245,24 +245,6 @@ def _unit(words: str) -> Target:
         "LAYER:CHANNEL for a channel's mean, LAYER:CHANNEL:ROW:COLUMN for one cell; counting begins at 0.",
         "For example --unit layer3:17, with a layer that foveal anatomy MODEL lists.",
     )
-
-
-def _loaded(model: Model | Place, device: str | None) -> Model:
-    from .. import device as devices
-    from ..model import Model as Kind
-    from ..plan.published import model_of
-
-    if isinstance(model, Kind):
-        if device is not None:
-            model.network.to(devices.choose(device)[0])
-        return model
-    if Path(model).suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") and Path(model).is_file():
-        raise ModelError(
-            f"{model} is a picture, where the model belongs.",
-            "A model's file, a run's folder or a network's name; then the pictures.",
-            f"foveal explain MODEL {model}",
-        )
-    return model_of(model, devices.choose(device)[0])
 
 
 def _given(

@@ -118,7 +118,7 @@ def _made(
     from .predict import loaded_model
 
     module = catalog.find("portraits", kind)
-    loaded = loaded_model(model, device)
+    loaded = loaded_model(model, device, f"explain {kind}")
     given, kinds = _pictures(model, data, kind)
     sitting = sitting_of(loaded, given)
     made: Portrayal | None = None
@@ -208,7 +208,9 @@ def _other(model: Model, before: Model | Place) -> Any:
     from .predict import loaded_model
 
     pre = model.preprocessing
-    return Subject.of(loaded_model(before, None).network, (1, pre.channels, pre.size, pre.size))
+    return Subject.of(
+        loaded_model(before, None, "explain filters").network, (1, pre.channels, pre.size, pre.size)
+    )
 
 
 def _channels(given: Sequence[int] | str | None) -> list[int] | None:

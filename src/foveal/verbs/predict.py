@@ -112,9 +112,8 @@ def predict(
                 f"{name} takes a whole number from 1.",
                 "Give another value.",
             )
-    _check_model(model)
+    network = loaded_model(model, device, "predict")
     found = find_pictures([pictures] if isinstance(pictures, str | os.PathLike) else pictures)
-    network = loaded_model(model, device)
     views = network.preprocessing.views if views is None else views
     if views != 1:
         network = _looking(network, views)
@@ -137,32 +136,28 @@ def _cell(value: object) -> object:
     return figure(value) if isinstance(value, float) else "" if value is None else value
 
 
-def _check_model(model: Model | str | os.PathLike[str]) -> None:
-    """A picture where the model belongs: said at once, as the order of the two is easily mistaken."""
-    path = Path(model) if isinstance(model, str | os.PathLike) else None
-    if path is not None and path.suffix.lower() in _suffixes() and path.is_file():
-        raise ModelError(
-            f"{path} is a picture, where the model belongs.",
-            "A model's file, a run's folder or a network's name; then the pictures.",
-            f"foveal predict MODEL {path}",
-        )
-
-
-def loaded_model(model: Model | str | os.PathLike[str], device: str | None) -> Model:
+def loaded_model(model: Model | str | os.PathLike[str], device: str | None, verb: str) -> Model:
     """The model itself, of a file or run folder, or as published under a name; on the device, where one is asked for.
 
     Raises:
-        ModelError, OptionError: there is no such model or device.
+        ModelError, OptionError: there is no such model or device; `verb` is what to call for a picture that stands
+            in the model's place, as the order of the two is easily mistaken.
     """
     from .. import device as devices
     from ..model import Model as Kind
     from ..plan.published import model_of
 
-    if not isinstance(model, Kind):
-        return model_of(model, devices.choose(device)[0])
-    if device is not None:
-        model.network.to(devices.choose(device)[0])
-    return model
+    if isinstance(model, Kind):
+        if device is not None:
+            model.network.to(devices.choose(device)[0])
+        return model
+    if Path(model).suffix.lower() in _suffixes() and Path(model).is_file():
+        raise ModelError(
+            f"{model} is a picture, where the model belongs.",
+            "A model's file, a run's folder or a network's name; then the pictures.",
+            f"foveal {verb} MODEL {model}",
+        )
+    return model_of(model, devices.choose(device)[0])
 
 
 def _looking(model: Model, views: int) -> Model:
