@@ -17,9 +17,15 @@ def explain(look: Look) -> Maps:
     positive on the whole."""
     place = look.layer
     values = look.at(place).values
-    places = values.flatten(2).transpose(1, 2)  # BNC, as the paper has them
-    _, vectors = torch.linalg.eigh((places.transpose(1, 2) @ places).double())
-    cells = (places.double() @ vectors[:, :, -1:])[..., 0]
+    places = values.flatten(2).transpose(1, 2).double()  # BNC, as the paper has them
+    if (
+        places.shape[1] < places.shape[2]
+    ):  # by the left vectors: a place for each is far fewer than a channel for each
+        squares, vectors = torch.linalg.eigh(places @ places.transpose(1, 2))
+        cells = vectors[:, :, -1] * squares[:, -1:].clamp(min=0).sqrt()
+    else:
+        _, vectors = torch.linalg.eigh(places.transpose(1, 2) @ places)
+        cells = (places @ vectors[:, :, -1:])[..., 0]
     cells = cells * torch.where(cells.sum(1, keepdim=True) < 0, -1.0, 1.0)
     cells = cells.to(values.dtype).view(-1, *values.shape[2:])
     return Maps("size", "the layer's own, no logits", cells=cells, place=place)

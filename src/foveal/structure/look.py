@@ -48,6 +48,7 @@ class Look:
     passes: int = 0
     """Pictures that were passed through the network so far."""
     _seen: dict[int, Seen] = field(default_factory=dict)
+    _slopes: dict[Rule | None, tuple[Tensor, int]] = field(default_factory=dict)
     _scores: Tensor | None = None
     _outputs: Any = None
 
@@ -212,13 +213,22 @@ class Look:
         self, images: Tensor | None = None, rule: Rule | None = None, which: Sequence[int] | None = None
     ) -> tuple[Tensor, int]:
         """The gradient of each score by the pixels `NCHW`, in logits for a step from 0 to 255 of one channel of
-        one pixel, and how many rectifiers followed `rule`. `images` and `which` as for `score`."""
-        pictures = self.images if images is None else images
+        one pixel, and how many rectifiers followed `rule`. `images` and `which` as for `score`; of the look's own
+        pictures it is made once for each rule."""
+        if images is None and which is None:
+            if rule not in self._slopes:
+                self._slopes[rule] = self._slope(self, self.images, rule)
+            return self._slopes[rule]
         look = self if which is None else self._others(which)
+        found = self._slope(look, self.images if images is None else images, rule)
+        self.passes += 0 if look is self else look.passes
+        return found
+
+    def _slope(self, look: Look, pictures: Tensor, rule: Rule | None) -> tuple[Tensor, int]:
         pixels = pictures.detach().clone().requires_grad_()
         seen = look._pass(pixels, rule=rule)
         (found,) = look._gradients(seen, [pixels], [pixels])
-        if images is None and which is None:
+        if look is self and pictures is self.images:
             self._note(seen)
         return found.detach() / self._row(self.preprocessing.std), seen.rectifiers
 
