@@ -68,7 +68,14 @@ class Task(Protocol):
     """What is learned. tasks/NAME.py has `build(labels, **options)`, which returns one, a frozen
     dataclass; `DEFAULTS`: for each training option that is the task's own, (value, reason); and
     `SAMPLE`: eight truths as a reader gives them, unlike enough to be told apart. Where a task must look at
-    the training pictures' truths, `from_data(dataset)` returns those options of `build` that only they tell."""
+    the training pictures' truths, `from_data(dataset)` returns those options of `build` that only they tell.
+
+    A module may also have `prefers(dataset)`: for options that all tasks have (`network`, `size`, `batch`,
+    `augment`, `freeze`, ...), (value, reason) where its pictures want others than classification's; and
+    `SCALE`, the (mean, std) of pictures, each number for all channels, where networks from scratch want these.
+
+    A task may also be `Calibrating`, and `Explainable`.
+    """
 
     @property
     def name(self) -> str: ...
@@ -95,8 +102,21 @@ class Task(Protocol):
         takes: a class index, tv_tensors boxes on the canvas of `image`, a mask read from `root`, or,
         for tasks that make their own targets, something of `image` itself."""
 
+    @property
+    def dense(self) -> bool:
+        """Whether what is true lies on the picture (boxes, masks, pictures), so that nothing may be done to a
+        picture alone: not its growing, blending, erasing, nor the averaging of views."""
+
+    @property
+    def own_sizes(self) -> bool:
+        """Whether pictures keep their sizes in evaluation, so that they are seen one at a time."""
+
+    def building(self) -> dict[str, Any]:
+        """What else an architecture's `build` is told than its outputs, channels and size: a factor of scale, ..."""
+
     def view(self, preprocessing: Preprocessing) -> View:
-        """How pictures and truths are seen in evaluation (`data.views.evaluation_view` for most)."""
+        """How pictures and truths are seen in evaluation: `data.views.evaluation_view` for labels, `whole_view`
+        for what lies on the picture."""
 
     def collate(self, truths: Sequence[Any]) -> Any:
         """Truths of a batch as tensors, in order."""
@@ -104,8 +124,13 @@ class Task(Protocol):
     def step(self, network: nn.Module, batch: Batch) -> Step:
         """Forward and loss, the mean over the batch's pictures; in both modes, with outputs for the meter."""
 
-    def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
-        """For each picture of `BCHW` its predictions, best first."""
+    def predict(
+        self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]]
+    ) -> list[list[dict[str, Any]]]:
+        """For each picture of `BCHW` its predictions, best first: plain values, on pictures of these sizes (width,
+        height), which are the files' own. What lies on the picture is in its own pixels: `box` as x0, y0, x1, y1,
+        `mask` as COCO's compressed run lengths ({"size": [height, width], "counts": text}), `picture` as a Pillow
+        picture, which the verb writes to a file."""
 
     def meter(self) -> Meter: ...
 
@@ -113,9 +138,20 @@ class Task(Protocol):
         """Truths of pictures blended with those at `order` (`B`, int64), of which `1 - share` is seen.
         None where blended pictures have no truth (plan refuses MixUp and CutMix then)."""
 
+    def card(self) -> dict[str, Any]:
+        """The task's options, plain JSON: `build(**card)` makes it again."""
+
+
+class Calibrating(Protocol):
+    """A task whose outputs are one tensor with a row a picture, and which has something to learn from them."""
+
     def calibrated(self, outputs: Tensor, truths: Any) -> Task:
         """The task with what only validation outputs can tell filled in: a temperature, thresholds.
         `outputs` are the network's own (logits), of all validation pictures, on the CPU."""
+
+
+class Explainable(Protocol):
+    """A task that can say what an explanation is to explain."""
 
     def score(self, outputs: Any, targets: Sequence[Target]) -> Tensor:
         """The number `B` that an explanation explains, differentiable, of the network's outputs for a batch and
@@ -130,9 +166,6 @@ class Task(Protocol):
         Raises:
             UnknownNameError: there is none of that name.
         """
-
-    def card(self) -> dict[str, Any]:
-        """The task's options, plain JSON: `build(**card)` makes it again."""
 
 
 class Weights(Protocol):
@@ -177,6 +210,8 @@ class Architecture(Protocol):
     `small_stem(name)`: the side below which a network from scratch gets a stem for small pictures, 0 where it
     has none; such a network's `build` also takes `stem`, "published" or "small";
     `remarks(architecture)`: sentences on what building adds to what was asked for (a card's `architecture`);
+    `tasks(name)`: the tasks that the network is for, where they are not those with one output a label or number;
+    `told(name, dataset, size)`: options of `build` that the training pictures tell, plain JSON (anchors);
     `initialise(network, images)`: what a network from scratch takes from some training pictures, float `BCHW`,
     normalised, before it learns.
     """

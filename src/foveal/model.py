@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Picture: TypeAlias = str | os.PathLike[str] | Image.Image
     Answer: TypeAlias = tuple[list[dict[str, Any]], float | None]
+    Shown: TypeAlias = tuple[Tensor, tuple[int, int]]
 
 FAR = "far."
 """How the names begin, in the file, of the tensors that are not the network's but its distances'."""
@@ -128,8 +129,8 @@ class Model:
                 for start in range(0, len(sources), batch):
                     chunk = sources[start : start + batch]
                     seen = run(lambda source: _seen(source, self.preprocessing.channels, view), chunk)
-                    good = [tensor for tensor in seen if not isinstance(tensor, str)]
-                    answers = iter(self._answers(torch.stack(good), run) if good else [])
+                    good = [shown for shown in seen if not isinstance(shown, str)]
+                    answers = iter(self._answers(good, run))
                     found += [
                         _prediction(source, got, answers) for source, got in zip(chunk, seen, strict=True)
                     ]
@@ -138,16 +139,26 @@ class Model:
                 module.training = training
         return found
 
-    def _answers(self, images: Tensor, run: SideBySide) -> list[Answer]:
-        """Predictions and distances for uint8 `BCHW`, in pieces."""
+    def _answers(self, shown: Sequence[Shown], run: SideBySide) -> list[Answer]:
+        """Predictions and distances for pictures, in pieces; one by one where each has a size of its own."""
+        import torch
+
         from .pieces import pieces_of
 
-        device = next(self.network.parameters(), images).device
-        pieces = images.tensor_split(pieces_of(images, device.type))
-        return [answer for answers in run(self._piece, pieces) for answer in answers]
+        if not shown:
+            return []
+        if self.task.own_sizes:
+            groups = [shown[n : n + 1] for n in range(len(shown))]
+        else:
+            images = torch.stack([image for image, _ in shown])
+            device = next(self.network.parameters(), images).device
+            each = -(-len(shown) // pieces_of(images, device.type))
+            groups = [shown[n : n + each] for n in range(0, len(shown), each)]
+        pieces = [(torch.stack([image for image, _ in group]), [size for _, size in group]) for group in groups]
+        return [answer for answers in run(lambda piece: self._piece(*piece), pieces) for answer in answers]
 
-    def _piece(self, images: Tensor) -> list[Answer]:
-        """The answers of one piece; in halves where memory does not suffice."""
+    def _piece(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Answer]:
+        """The answers of one piece, uint8 `BCHW`; in halves where memory does not suffice."""
         import torch
 
         from .data.views import normalise
@@ -158,14 +169,14 @@ class Model:
         try:
             with torch.inference_mode(), watched(self.network, self.far.head if self.far else None) as seen:
                 inputs = normalise(images.to(weight.device), self.preprocessing).to(weight.dtype)
-                said = self.task.predict(self.network, inputs)
+                said = self.task.predict(self.network, inputs, sizes)
                 return list(zip(said, self._distances(seen, len(images)), strict=True))
         except RuntimeError as error:
             if not is_out_of_memory(error) or len(images) < 2:
                 raise
         free_memory(str(weight.device))
         half = len(images) // 2
-        return self._piece(images[:half]) + self._piece(images[half:])
+        return self._piece(images[:half], sizes[:half]) + self._piece(images[half:], sizes[half:])
 
     def _distances(self, seen: list[Tensor], count: int) -> list[float] | list[None]:
         from .far import first
@@ -235,8 +246,8 @@ def _far(card: Card, tensors: dict[str, Tensor], file: Path) -> Far | None:
         raise damaged(file, f"its distances cannot be read ({type(error).__name__}: {error})") from error
 
 
-def _seen(source: Picture, channels: int, view: View) -> Tensor | str:
-    """A picture as the network sees it, uint8 `CHW`, or why it cannot be read."""
+def _seen(source: Picture, channels: int, view: View) -> Shown | str:
+    """A picture as the network sees it, uint8 `CHW`, and its own width and height; or why it cannot be read."""
     from PIL import ImageOps
 
     from .data.colours import with_channels
@@ -248,14 +259,14 @@ def _seen(source: Picture, channels: int, view: View) -> Tensor | str:
             image = open_path(Path(source), channels)
         else:
             image = with_channels(ImageOps.exif_transpose(source), channels)
-        return to_input(image, view)
+        return to_input(image, view), image.size
     except PictureError as error:
         return error.came
     except (OSError, ValueError, TypeError, SyntaxError, AttributeError) as error:  # loads only now
         return f"The picture cannot be read: {error or type(error).__name__}"
 
 
-def _prediction(source: Picture, seen: Tensor | str, answers: Iterator[Answer]) -> Prediction:
+def _prediction(source: Picture, seen: Shown | str, answers: Iterator[Answer]) -> Prediction:
     """The next of the answers, or the reason why a picture has none."""
     if isinstance(seen, str):
         return Prediction(_name(source), error=seen)

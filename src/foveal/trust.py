@@ -85,7 +85,7 @@ def settle(
     The validation pictures chose the best epoch too. One number is fitted to them here, and one threshold,
     so that what this makes them look better is small; what is true is measured on the test pictures.
     """
-    if not validation.items:
+    if not validation.items or not hasattr(task, "calibrated"):
         return Settled(task, None, {})
     val = gather(network, validation, device, head)
     calibrated = task.calibrated(val.outputs, val.truths)

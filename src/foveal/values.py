@@ -21,7 +21,8 @@ class Item:
 
     `path` is relative to the data set's root, with `/` (absolute where it lies outside). `frame`
     is the position inside a container (IDX, .npy). `truth` is plain JSON: a class name, a list of
-    names, a number, a mask's path, ... `part` is `train`, `val`, `test`, or empty where undecided.
+    names, a number, a list of objects (`data.objects`), a mask (`data.masks`), another picture
+    ({"picture": path}), or None where the picture itself is the truth. `part` is `train`, `val`, `test`, or empty where undecided.
     `sha256` is the picture's content hash, filled by the examination.
     """
 
@@ -31,6 +32,16 @@ class Item:
     part: str = ""
     frame: int | None = None
     sha256: str = ""
+
+
+def labels_of(truth: Any) -> list[str]:
+    """The labels that a truth names, as often as it does: a class, several, or those of its objects."""
+    named = [one.get("label") if isinstance(one, Mapping) else one for one in _listed(truth)]
+    return [name for name in named if isinstance(name, str)]
+
+
+def _listed(truth: Any) -> Sequence[Any]:
+    return truth if isinstance(truth, list | tuple) else [truth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,8 @@ class Dataset:
         table: dict[str, dict[str, int]] = {}
         for item in self.items:
             row = table.setdefault(item.part, {})
-            for label in item.truth if isinstance(item.truth, list | tuple) else [item.truth]:
-                if isinstance(label, str):
-                    row[label] = row.get(label, 0) + 1
+            for label in labels_of(item.truth):
+                row[label] = row.get(label, 0) + 1
         return table
 
     def to_json(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ..structure.subject import Subject
 from ..structure.taps import untouched
 from ..structure.views import Views
 from ..values import Target
-from .given import Given, compared, word_of
+from .given import Given, compared, explainable, word_of
 
 CHUNK = 32
 """Pictures in memory at a time."""
@@ -253,7 +253,7 @@ class _Job:
 
     def _look(self, shown: Sequence[_Shown], inputs: Tensor) -> tuple[Look, list[int]]:
         """A look at some pictures, and for each of its targets the place of its picture."""
-        task, pre, wanted = self.model.task, self.model.preprocessing, self.wanted
+        task, pre, wanted = explainable(self.model.task), self.model.preprocessing, self.wanted
         own = wanted.target is None and not wanted.against and not any(one.given.targets for one in shown)
         if own:
             maps = any(module.LAYER for module in self.modules.values())
@@ -268,7 +268,7 @@ class _Job:
 
     def _targets(self, shown: Sequence[_Shown], inputs: Tensor) -> list[list[Target]]:
         """What is explained of each picture."""
-        task, wanted = self.model.task, self.wanted
+        task, wanted = explainable(self.model.task), self.wanted
         said: list[Target | None] = [wanted.target] * len(shown)
         if wanted.target is None and not all(one.given.targets for one in shown):
             with torch.no_grad():
@@ -343,7 +343,7 @@ class _Job:
         """With what little has to be covered to change the answer, on maps of that answer."""
         if look.unit is not None or len(self.model.labels) < 2:
             return rows
-        found = flips(look, pixels_of(maps, self.subject), self.model.task.targets)
+        found = flips(look, pixels_of(maps, self.subject), explainable(self.model.task).targets)
         return [
             row if flip is None else dataclasses.replace(row, says=(*row.says, flip.says))
             for row, flip in zip(rows, found, strict=True)
@@ -353,7 +353,7 @@ class _Job:
         """How much each method depends on the weights, on the first pictures."""
         firsts = [self.firsts[n] for n in sorted(self.firsts)[:HANDFUL]]
         seen = torch.stack([image for image, _ in firsts])
-        task, pre = self.model.task, self.model.preprocessing
+        task, pre = explainable(self.model.task), self.model.preprocessing
         found: dict[str, list[Dependence]] = {n: [] for n in self.modules if n not in self.undefined}
         redraws = dict.fromkeys(found, 1)
         for turn in range(REDRAWS):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image, ImageOps
 
+from ..contracts import Explainable, Task
 from ..data.colours import with_channels
 from ..data.decoding import open_image
+from ..errors import OptionError
 from ..model import Model
 from ..values import Item, Target
 
@@ -52,6 +54,21 @@ def compared(target: Target, against: str) -> Iterable[Target]:
     if not against or target.label in ("", against):
         return (target,)
     return target, Target(against), Target(target.label, against)
+
+
+def explainable(task: Task) -> Explainable:
+    """The task, where it can say what is to be explained.
+
+    Raises:
+        OptionError: it cannot.
+    """
+    if not hasattr(task, "score"):
+        raise OptionError(
+            f"The model's task is {task.name}, of which nothing can be explained in this way yet.",
+            "Models whose outputs stand for labels or numbers: classify, multilabel, regress, segment.",
+            "See what it makes of pictures with foveal predict.",
+        )
+    return cast(Explainable, task)
 
 
 def word_of(model: Model, target: Target) -> str:

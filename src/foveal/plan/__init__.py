@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -21,6 +22,15 @@ from .choices import Choices
 from .start import DEFAULT, Start, choose
 
 __all__ = ["Plan", "Start", "choose", "make"]
+
+LABELLED = ("classify", "multilabel", "regress")
+"""Tasks of networks that say nothing of theirs: one output a label or number."""
+ALONE = ("grow", "erase", "train_size", "frozen_views", "solve")
+"""Options that do something to a picture, or to its features, that what lies on it would not go along with."""
+DENSE = {
+    "frozen_views": (0, "what lies on the pictures is moved with them: they are seen anew in every epoch"),
+    "solve": (False, "a head that draws a map is no linear problem"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +62,10 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     task = _task(choices, dataset)
     begin = choose(dataset, _start_options(choices))
     _check_freeze(options.freeze or choices.recipe.values.get("freeze"), begin)
+    _check_network(begin, task)
     other = begin.network != choices.recipe.values.get("network")
-    choices.adjusted("network", begin.network, begin.reason, (begin.network, begin.reason) if other else None)
-    pre = recipe.preprocessing(choices, begin, facts)
+    choices.adjusted("network", *_named(choices, begin), (begin.network, begin.reason) if other else None)
+    pre = recipe.preprocessing(choices, begin, facts, getattr(catalog.find("tasks", task.name), "SCALE", None))
     begin = _for_channels(begin, pre.channels)
     stem = recipe.stem(choices, begin, pre.size)
     batch = recipe.batch_size(choices, begin, count, where)
@@ -92,6 +103,8 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         compiled=bool(filled.compile),
     )
     architecture = _architecture(begin, task, pre, stem)
+    if hasattr(family, "told"):
+        architecture |= family.told(begin.network, dataset, pre.size)
     said = (
         *_warnings(options, filled),
         *(family.remarks(architecture) if hasattr(family, "remarks") else ()),
@@ -103,6 +116,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
 def _architecture(begin: Start, task: Task, pre: Preprocessing, stem: str) -> dict[str, Any]:
     """What a model's card says of its network: all that building it needs."""
     own = {"name": begin.network, "outputs": task.outputs, "channels": pre.channels, "size": pre.size}
+    own |= task.building()
     # as published is not said, so that cards are as they were before there was a choice
     options = {k: v for k, v in {**begin.options, "stem": stem}.items() if (k, v) != ("stem", "published")}
     return {**own, **options}
@@ -135,6 +149,8 @@ def _task(choices: Choices, dataset: Dataset) -> Task:
             own["class_weights"] = weights
     told = module.from_data(dataset) if hasattr(module, "from_data") else {}
     task: Task = module.build(dataset.labels, **own, **told)
+    wants = module.prefers(dataset) if hasattr(module, "prefers") else {}
+    choices.preferred = {**(DENSE if task.dense else {}), **wants}
     _check_task(choices, task, own)
     return task
 
@@ -150,12 +166,52 @@ def _check_task(choices: Choices, task: Task, own: Mapping[str, Any]) -> None:
     mixing = [name for name in ("mixup", "cutmix") if getattr(choices.given, name)]
     if mixing and task.mix(torch.zeros(2, task.outputs), torch.tensor([1, 0]), 0.5) is None:
         senseless += mixing
+    if task.dense:
+        senseless += [name for name in ALONE if getattr(choices.given, name)]
     if senseless:
         raise OptionError(
             f"{flag(senseless[0])} was given, but the task is {task.name}, to which it means nothing.",
             "Options that the task has; see what each means with --help.",
             f"Leave {flag(senseless[0])} out, or give another --task.",
         )
+
+
+def _check_network(begin: Start, task: Task) -> None:
+    """Refuse a network made for other tasks.
+
+    Raises:
+        OptionError: naming networks that are for this task.
+    """
+    if task.name in tasks_of(begin.network) or not (task.dense or hasattr(_family(begin.network), "tasks")):
+        return
+    suited = [name for name in catalog.names("architectures") if task.name in tasks_of(name)]
+    raise OptionError(
+        f"The network {begin.network} is made for the task {' or '.join(tasks_of(begin.network))}, and the task is "
+        f"{task.name}.",
+        f"Networks for {task.name}: {', '.join(name for name in suited if not name.endswith('/'))[:600]}.",
+        "Choose another --network (or another --task), or leave it out.",
+    )
+
+
+def tasks_of(network: str) -> tuple[str, ...]:
+    """The tasks that a network is made for."""
+    family = _family(network)
+    own: tuple[str, ...] = family.tasks(network) if hasattr(family, "tasks") else LABELLED
+    return own
+
+
+def _family(network: str) -> ModuleType:
+    return catalog.find("architectures", network)
+
+
+def _named(choices: Choices, begin: Start) -> tuple[str, str]:
+    """The network and why; where the task prefers it, for the task's reason too."""
+    wanted, why = choices.preferred.get("network", (None, ""))
+    if choices.given.network is not None or wanted != begin.network:
+        choices.preferred = {k: v for k, v in choices.preferred.items() if k != "network"}
+        return begin.network, begin.reason
+    choices.preferred = {**choices.preferred, "network": (begin.network, f"{why}; {begin.reason}")}
+    return begin.network, begin.reason
 
 
 def _class_weights(dataset: Dataset) -> tuple[float, ...]:
@@ -178,10 +234,13 @@ def _class_weights(dataset: Dataset) -> tuple[float, ...]:
 def _start_options(choices: Choices) -> TrainOptions:
     """Which network and weights were asked for, by the user or else by the recipe."""
     given, own = choices.given, choices.recipe.values
-    if given.weights is not None or given.pretrained:
+    preferred = choices.preferred.get("network", (None,))[0]
+    if given.weights is not None:
         return given
+    if given.pretrained:
+        return dataclasses.replace(given, network=given.network or preferred)
     pretrained = choices.wanted("pretrained")
-    network = given.network or own.get("network")
+    network = given.network or own.get("network") or preferred
     if network is None and pretrained is None and (given.freeze or own.get("freeze")) not in (None, "never"):
         network = DEFAULT  # a backbone to be frozen must have learned something
     return dataclasses.replace(given, pretrained=pretrained, network=network)

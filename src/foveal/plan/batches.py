@@ -11,7 +11,7 @@ from ..data.batches import Batches
 from ..data.cache import Kept
 from ..data.together import Together
 from ..options import FitOptions, TrainOptions
-from ..values import Dataset, Item, Preprocessing
+from ..values import Dataset, Item, Preprocessing, labels_of
 from .view import training_view
 
 JUDGED_TOGETHER = 64
@@ -43,7 +43,7 @@ def batches(
         task,
         view,
         preprocessing,
-        fit.batch if augment else max(fit.batch, JUDGED_TOGETHER),
+        fit.batch if augment else 1 if task.own_sizes else max(fit.batch, JUDGED_TOGETHER),
         seed=fit.seed,
         shuffle=augment,
         varied=augment,
@@ -71,6 +71,6 @@ def whole_batches(
 def chances(items: Sequence[Item]) -> tuple[float, ...]:
     """The chance of each picture, so that every class is drawn as often (Buda et al. 2018, oversampling);
     a picture with several labels counts as its rarest."""
-    borne = [item.truth if isinstance(item.truth, list | tuple) else [item.truth] for item in items]
-    often = Counter(str(label) for labels in borne for label in labels)
-    return tuple(1 / min((often[str(label)] for label in labels), default=len(items)) for labels in borne)
+    borne = [labels_of(item.truth) for item in items]
+    often = Counter(label for labels in borne for label in labels)
+    return tuple(1 / min((often[label] for label in labels), default=len(items)) for labels in borne)

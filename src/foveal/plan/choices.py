@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from ..options import TrainOptions
@@ -20,11 +21,14 @@ class Choices:
         self.given = given
         self.recipe = classics.find(given.recipe, given.network, given.size or side)
         self.made: list[Choice] = []
+        self.preferred: Mapping[str, tuple[Any, str]] = {}
+        """What the task wants otherwise than others: (value, reason)."""
         if given.recipe is not None:
             self.made.append(Choice("recipe", given.recipe, self.recipe.says, automatic=False))
 
     def pick(self, option: str, value: Any, reason: str) -> Any:
-        """The user's value where there is one, else the recipe's, else `value`; recorded with its reason."""
+        """The user's value where there is one, else the recipe's, else the task's own, else `value`; recorded
+        with its reason."""
         return self.adjusted(option, value, reason, None)
 
     def adjusted(self, option: str, value: Any, reason: str, published: tuple[Any, str] | None) -> Any:
@@ -36,17 +40,20 @@ class Choices:
             return own
         if option in self.recipe.values:
             value, reason = published or (self.recipe.values[option], self.recipe.source)
+        elif option in self.preferred:
+            value, reason = self.preferred[option]
         self.made.append(Choice(option, value, reason))
         return value
 
     def value(self, option: str) -> Any:
-        """The user's value or the recipe's, without recording it; None where neither says anything."""
+        """The user's value, the recipe's or the task's own, without recording it; None where none says anything."""
         given = getattr(self.given, option)
-        return self.recipe.values.get(option) if given is None else given
+        own = self.preferred.get(option, (None, ""))[0]
+        return self.recipe.values.get(option, own) if given is None else given
 
     def wanted(self, option: str) -> Any:
-        """The user's value or the recipe's, recorded; None where neither says anything."""
-        if getattr(self.given, option) is None and option not in self.recipe.values:
+        """The user's value, the recipe's or the task's own, recorded; None where none says anything."""
+        if getattr(self.given, option) is None and option not in {**self.recipe.values, **self.preferred}:
             return None
         return self.pick(option, None, "")
 

@@ -27,8 +27,11 @@ PLAIN = ("alexnet", "vgg", "squeezenet")
 """Without normalisation, unless their names end in bn: at the others' rate they learn nothing."""
 
 
-def preprocessing(choices: Choices, start: Start, facts: Facts) -> Preprocessing:
-    """Input size, channels and normalisation: the weights' own where there are weights."""
+def preprocessing(
+    choices: Choices, start: Start, facts: Facts, scale: tuple[float, float] | None = None
+) -> Preprocessing:
+    """Input size, channels and normalisation: the weights' own where there are weights; else `scale`, the mean and
+    the standard deviation that the task wants."""
     side = min(facts.width, facts.height)
     own = start.preprocessing
     if own is None:
@@ -36,7 +39,8 @@ def preprocessing(choices: Choices, start: Start, facts: Facts) -> Preprocessing
         size = choices.pick("size", max(least, min(side, most)), f"the pictures' shorter side is {side} px")
         channels = choices.pick("channels", *_colours(facts))
         # batch normalisation makes the exact values immaterial; these bring pictures near mean 0, std 1
-        return Preprocessing(size, channels, (0.5,) * channels, (0.25,) * channels)
+        mean, std = scale or (0.5, 0.25)
+        return Preprocessing(size, channels, (mean,) * channels, (std,) * channels)
     if not start.labels and side < own.size * 0.75:
         fit = min(own.size, max(64, math.ceil(side / 32) * 32))
         why = f"the pictures' shorter side is {side} px: enlarging to the weights' {own.size} px adds cost, no detail"

@@ -53,6 +53,8 @@ class Classify:
 
     name = "classify"
     headline = Headline("accuracy", higher_is_better=True)
+    dense = False
+    own_sizes = False
 
     @property
     def outputs(self) -> int:
@@ -108,7 +110,9 @@ class Classify:
         """With the temperature that validation logits `BC` ask for; the most probable label stays."""
         return replace(self, temperature=temperature_of(outputs, truths))
 
-    def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
+    def predict(
+        self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]] = ()
+    ) -> list[list[dict[str, Any]]]:
         """For each picture of `BCHW` every label with its probability, most probable first."""
         probabilities = (network(images).float() / self.temperature).softmax(1).cpu()
         values, places = probabilities.sort(dim=1, descending=True, stable=True)
@@ -127,6 +131,9 @@ class Classify:
 
     def target(self, words: str) -> Target:
         return label_target(words, self.labels)
+
+    def building(self) -> dict[str, Any]:
+        return {}
 
     def meter(self) -> ClassifyMeter:
         return ClassifyMeter(self)

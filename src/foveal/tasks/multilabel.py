@@ -70,6 +70,8 @@ class Multilabel:
 
     name = "multilabel"
     headline = Headline("mAP", higher_is_better=True)
+    dense = False
+    own_sizes = False
 
     @property
     def outputs(self) -> int:
@@ -127,7 +129,9 @@ class Multilabel:
         thresholds = (_threshold(p, t) for p, t in zip(scores.T, there.numpy().T, strict=True))
         return replace(self, temperature=heat, thresholds=tuple(thresholds))
 
-    def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
+    def predict(
+        self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]] = ()
+    ) -> list[list[dict[str, Any]]]:
         """For each picture of `BCHW` every label with its probability and whether that is enough to call
         it `present`; most probable first."""
         probabilities = (network(images).float().cpu().double() / self.temperature).sigmoid()
@@ -156,6 +160,9 @@ class Multilabel:
 
     def target(self, words: str) -> Target:
         return label_target(words, self.labels)
+
+    def building(self) -> dict[str, Any]:
+        return {}
 
     def meter(self) -> MultilabelMeter:
         return MultilabelMeter(self)

@@ -56,6 +56,8 @@ class Regress:
 
     name = "regress"
     headline = Headline("mae", higher_is_better=False)
+    dense = False
+    own_sizes = False
     outputs = 1
 
     @property
@@ -98,7 +100,9 @@ class Regress:
         rounded: NDArray[np.float64] = values.round(6 - math.floor(math.log10(self.scale)))
         return rounded
 
-    def predict(self, network: nn.Module, images: Tensor) -> list[list[dict[str, Any]]]:
+    def predict(
+        self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]] = ()
+    ) -> list[list[dict[str, Any]]]:
         """For each picture of `BCHW` one prediction: the `value` and, where the margin is known, the
         interval `low` to `high` around it; `label` says what it is, where that is known."""
         named = {"label": self.labels[0]} if self.labels else {}
@@ -122,6 +126,9 @@ class Regress:
     @property
     def _named(self) -> str:
         return self.labels[0] if self.labels else "the number"
+
+    def building(self) -> dict[str, Any]:
+        return {}
 
     def meter(self) -> RegressMeter:
         return RegressMeter(self)

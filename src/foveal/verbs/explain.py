@@ -216,6 +216,8 @@ def _default(
 
 def _target(model: Model, target: str | None, against: str | None, unit: str | None) -> Target | None:
     """The one target of all pictures, where one is given; labels are checked."""
+    from ..explaining.given import explainable
+
     if unit is not None:
         if target is not None or against is not None:
             raise OptionError(
@@ -224,8 +226,8 @@ def _target(model: Model, target: str | None, against: str | None, unit: str | N
                 "Leave one of them out.",
             )
         return _unit(unit)
-    held = None if against is None else model.task.target(against)
-    aim = None if target is None else model.task.target(target)
+    held = None if against is None else explainable(model.task).target(against)
+    aim = None if target is None else explainable(model.task).target(target)
     if held is not None and (held == aim or len(model.labels) < 2):
         raise OptionError(
             f"--against {against} was given, which is the target itself.",

@@ -165,6 +165,8 @@ def _options(kind: str, model: Model, **given: Any) -> dict[str, Any]:
 
 def _goals(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
     """What is to be climbed, as `maximize` takes it."""
+    from ..explaining.given import explainable
+
     layer, channels, label = (chosen.pop(name, None) for name in ("layer", "channels", "label"))
     if label is not None and (layer is not None or channels is not None):
         raise OptionError(
@@ -173,7 +175,7 @@ def _goals(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
             "Leave one out.",
         )
     if label is not None:
-        return {**chosen, "goals": [model.task.target(label)]}
+        return {**chosen, "goals": [explainable(model.task).target(label)]}
     if channels is not None and layer is None:
         raise OptionError(
             "--channels was given without --layer.",
