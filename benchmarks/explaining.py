@@ -38,6 +38,7 @@ from foveal import catalog
 from foveal.data.decoding import open_path
 from foveal.data.seen import seen_of
 from foveal.data.views import normalise, to_input
+from foveal.explaining.given import explainable
 from foveal.model import Model
 from foveal.pieces import pieces_of, side_by_side
 from foveal.plan.published import model_of
@@ -147,7 +148,9 @@ def ours(model: Model, asked: Asked, methods: Sequence[str]) -> tuple[dict[str, 
     def piece(numbers: NDArray[np.int64]) -> dict[str, torch.Tensor]:
         chosen = torch.from_numpy(numbers)
         targets = [Target(asked.labels[n]) for n in numbers]
-        look = Look(subject, asked.images[chosen], targets, model.task.score, model.preprocessing)
+        look = Look(
+            subject, asked.images[chosen], targets, explainable(model.task).score, model.preprocessing
+        )
         return {name: pixels_of(make(look), subject) for name, make in explain.items()}
 
     began = time.perf_counter()
@@ -212,7 +215,11 @@ def areas(model: Model, asked: Asked, maps: Map) -> tuple[float, float]:
 
     def one(n: int) -> tuple[float, float]:
         look = Look(
-            subject, asked.images[n : n + 1], [Target(asked.labels[n])], model.task.score, model.preprocessing
+            subject,
+            asked.images[n : n + 1],
+            [Target(asked.labels[n])],
+            explainable(model.task).score,
+            model.preprocessing,
         )
         return ways(look, 0, torch.from_numpy(maps[n]), start[n])
 
@@ -226,7 +233,13 @@ def show_maps(title: str, model: Model, asked: Asked, args: argparse.Namespace) 
     """A line for each library and method."""
     print(f"\n{title}: {len(asked.images)} questions; {_layer(model, asked)} of {args.network}")
     subject = Subject.of(model.network, (1, *asked.images.shape[1:]))
-    look = Look(subject, asked.images[:1], [Target(asked.labels[0])], model.task.score, model.preprocessing)
+    look = Look(
+        subject,
+        asked.images[:1],
+        [Target(asked.labels[0])],
+        explainable(model.task).score,
+        model.preprocessing,
+    )
     noise = random_maps(look, "coarse")[0].numpy()
     _line("random", "coarse", np.repeat(noise[None], len(asked.images), 0), model, asked, args)
     names = dict.fromkeys(name for library in LIBRARIES for name in METHODS[library])

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 View = Callable[["Image.Image", Any], "tuple[Image.Image, Any]"]
 
 
+# A picture and its truth, viewed.
+Pair = tuple["Image.Image", Any]
+
+
 class Reader(Protocol):
     """readers/NAME.py"""
 

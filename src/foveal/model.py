@@ -154,7 +154,9 @@ class Model:
             device = next(self.network.parameters(), images).device
             each = -(-len(shown) // pieces_of(images, device.type))
             groups = [shown[n : n + each] for n in range(0, len(shown), each)]
-        pieces = [(torch.stack([image for image, _ in group]), [size for _, size in group]) for group in groups]
+        pieces = [
+            (torch.stack([image for image, _ in group]), [size for _, size in group]) for group in groups
+        ]
         return [answer for answers in run(lambda piece: self._piece(*piece), pieces) for answer in answers]
 
     def _piece(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Answer]:

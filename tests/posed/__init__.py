@@ -29,7 +29,7 @@ class Posed:
     batch: Batch
     network: Callable[[], nn.Module]
     steps: int = 300
-    """Steps of Adam in which it learns the eight by heart, at `rate`, until the loss is below `ends`."""
+    """Steps of Adam in which it learns the eight by heart, at `rate`: the loss is below `ends` then."""
     rate: float = 0.03
     ends: float = 0.05
     good: float = 0.9

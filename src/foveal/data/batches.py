@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..contracts import Task, View
+from ..contracts import Pair, Task, View
 from ..device import seeded
 from ..errors import FovealError
 from ..values import Batch, Item, Preprocessing
@@ -74,6 +74,8 @@ class Batches:
     """The pictures, where they were decoded before."""
     together: Together | None = None
     """What varies whole batches, after `view`."""
+    among: Callable[[list[Pair]], list[Pair]] | None = None
+    """What varies the viewed pictures of a batch by each other."""
     device: str = "cpu"
     """Where pictures that are varied together lie."""
 
@@ -213,6 +215,8 @@ class _Made(Dataset["Batch | FovealError"]):
         if b.view is not None and b.varied:
             with seeded(seed):
                 viewed = [b.view(image, truth) for image, truth in pictures]
+                if b.among is not None:
+                    viewed = b.among(viewed)
         images = stacked([image for image, _ in viewed])
         if b.together is not None:
             images = b.together(images, torch.tensor(places), number, place)

@@ -67,7 +67,9 @@ def moving(
         "told": Told(width, height, tuple(objects)),
     }
     if masks:
-        whole = np.stack([r for r in regions if r is not None]) if objects else np.zeros((0, height, width), bool)
+        whole = (
+            np.stack([r for r in regions if r is not None]) if objects else np.zeros((0, height, width), bool)
+        )
         found["masks"] = tv_tensors.Mask(torch.from_numpy(whole))
     return found
 
@@ -155,8 +157,9 @@ def _from_file(path: Path, value: int | None, size: tuple[int, int]) -> NDArray[
             "A mask of the same size as its picture.",
             "Correct the mask, or leave the picture out with --exclude.",
         )
-    seen: NDArray[np.bool_] = pixels != 0 if value is None else pixels == value
-    return seen if seen.ndim == 2 else seen.any(2)
+    seen = np.asarray(pixels != 0 if value is None else pixels == value)
+    whole: NDArray[np.bool_] = seen if seen.ndim == 2 else np.any(seen, axis=2)
+    return whole
 
 
 def as_picture(mask: NDArray[np.bool_]) -> Image.Image:

@@ -88,19 +88,19 @@ def padded(inpt: Any, width: int, height: int, fill: list[int], left: int = 0, t
         if inpt.size == (width, height) and not (left or top):
             return inpt
         bands = len(inpt.getbands())
-        canvas = Image.new(inpt.mode, (width, height), tuple(fill[:bands]) if bands > 1 else fill[0])
+        colour = (*fill, *[0] * bands)[:bands]  # what transparency is not told of is transparent
+        canvas = Image.new(inpt.mode, (width, height), colour if bands > 1 else colour[0])
         canvas.paste(inpt, (left, top))
         return canvas
     if isinstance(inpt, tv_tensors.BoundingBoxes):
-        return tv_tensors.wrap(
-            inpt + torch.tensor([left, top, left, top]), like=inpt, canvas_size=(height, width)
-        )
+        moved = inpt.as_subclass(Tensor) + torch.tensor([left, top, left, top])
+        return F.clamp_bounding_boxes(tv_tensors.wrap(moved, like=inpt, canvas_size=(height, width)))
     if isinstance(inpt, tv_tensors.Mask):
         empty = 0 if inpt.dtype == torch.bool else IGNORED
         return tv_tensors.Mask(_laid(inpt, width, height, left, top, torch.full((), empty, dtype=inpt.dtype)))
     if isinstance(inpt, tv_tensors.Image):
-        colour = torch.tensor(fill, dtype=inpt.dtype)[: len(inpt), None, None]
-        return tv_tensors.Image(_laid(inpt, width, height, left, top, colour))
+        bare = torch.tensor((*fill, *[0] * len(inpt))[: len(inpt)], dtype=inpt.dtype)[:, None, None]
+        return tv_tensors.Image(_laid(inpt, width, height, left, top, bare))
     return inpt
 
 

@@ -65,7 +65,9 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     _check_network(begin, task)
     other = begin.network != choices.recipe.values.get("network")
     choices.adjusted("network", *_named(choices, begin), (begin.network, begin.reason) if other else None)
-    pre = recipe.preprocessing(choices, begin, facts, getattr(catalog.find("tasks", task.name), "SCALE", None))
+    pre = recipe.preprocessing(
+        choices, begin, facts, getattr(catalog.find("tasks", task.name), "SCALE", None)
+    )
     begin = _for_channels(begin, pre.channels)
     stem = recipe.stem(choices, begin, pre.size)
     batch = recipe.batch_size(choices, begin, count, where)
@@ -75,6 +77,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     stages = recipe.stages(choices, begin, count, float(moves.pop("lr")))
     ema = recipe.averaging(choices)
     recipe.variation(choices, facts, task)
+    _check_augmentation(choices.filled().augment, task)
     views = choices.pick("views", 1, "each picture as it is; more views cost as many times the time")
     pre = dataclasses.replace(pre, views=views)
     for option in ("dropout", "drop_path"):
@@ -191,6 +194,21 @@ def _check_network(begin: Start, task: Task) -> None:
         f"Networks for {task.name}: {', '.join(name for name in suited if not name.endswith('/'))[:600]}.",
         "Choose another --network (or another --task), or leave it out.",
     )
+
+
+def _check_augmentation(name: str | None, task: Task) -> None:
+    """Refuse ways of varying pictures that are made for other tasks.
+
+    Raises:
+        OptionError: naming those tasks.
+    """
+    suited = getattr(catalog.find("augmentations", name or "none"), "TASKS", (task.name,))
+    if task.name not in suited:
+        raise OptionError(
+            f"--augment {name} was given, which is made for {' and '.join(suited)}, and the task is {task.name}.",
+            f"Ways to vary pictures: {', '.join(catalog.names('augmentations'))}.",
+            "Choose another --augment, or leave it out.",
+        )
 
 
 def tasks_of(network: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ..data.cache import Kept
 from ..data.together import Together
 from ..options import FitOptions, TrainOptions
 from ..values import Dataset, Item, Preprocessing, labels_of
-from .view import training_view
+from .view import training_among, training_view
 
 JUDGED_TOGETHER = 64
 """Pictures judged together at least: without gradients there is room."""
@@ -52,6 +52,7 @@ def batches(
         pin=fit.device.startswith("cuda"),
         kept=kept,
         together=whole,
+        among=training_among(preprocessing, options) if augment else None,
         device=fit.device,
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from .. import catalog
-from ..contracts import View
+from ..contracts import Pair, View
 from ..options import TrainOptions
 from ..values import Facts, Preprocessing
 
@@ -23,3 +24,12 @@ def training_view(
         own, facts, flip=bool(options.flip), scratch=scratch, magnitude=strength
     )
     return view
+
+
+def training_among(
+    preprocessing: Preprocessing, options: TrainOptions
+) -> Callable[[list[Pair]], list[Pair]] | None:
+    """What varies the viewed pictures of a batch by each other, where the options' augmentation does."""
+    family = catalog.find("augmentations", options.augment or "none")
+    own = replace(preprocessing, size=options.train_size or preprocessing.size)
+    return family.among(own) if hasattr(family, "among") else None

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
 from timm.models import create_feature_extractor
+from torch import Tensor, nn
 
 from .. import catalog
 from ..errors import ModelError
@@ -81,7 +81,7 @@ def levels(network: nn.Module, channels: int) -> list[Level]:
 
         return note
 
-    hooks = [m.register_forward_hook(look(n)) for n, m in network.named_modules() if n]  # type: ignore[arg-type]
+    hooks = [m.register_forward_hook(look(n)) for n, m in network.named_modules() if n]
     modes = [(module, module.training) for module in network.modules()]
     try:
         with torch.no_grad():
