@@ -40,6 +40,11 @@ def labels_of(truth: Any) -> list[str]:
     return [name for name in named if isinstance(name, str)]
 
 
+def lies_on_it(truth: Any) -> bool:
+    """Whether a truth lies on its picture: objects, a mask, another picture."""
+    return isinstance(truth, Mapping) or any(isinstance(one, Mapping) for one in _listed(truth))
+
+
 def _listed(truth: Any) -> Sequence[Any]:
     return truth if isinstance(truth, list | tuple) else [truth]
 
@@ -322,11 +327,16 @@ class Prediction:
     error: str | None = None
     far: bool | None = None
     distance: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Where it was written, by format (`drawn`, `voc`, ...)."""
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values; a picture that is in no file is left out."""
         if self.error is not None:
             return {"path": self.path, "error": self.error}
-        return {"path": self.path, "predictions": self.predictions, **self.trust()}
+        rows = [{name: value for name, value in row.items() if name != "picture"} for row in self.predictions]
+        files = {"files": dict(self.files)} if self.files else {}
+        return {"path": self.path, "predictions": rows, **self.trust(), **files}
 
     def trust(self) -> dict[str, Any]:
         """`none_of_these` and `distance`, where they are known."""

@@ -188,8 +188,7 @@ def keep(
     """
 
     places = {item.id: n for n, item in enumerate(items)}
-    first = [task.truth(item, Image.new("L", (1, 1)), root) for item in items[:1]]
-    if lies_on_picture(first):  # it is as large as the picture that it lies on
+    if _lies(task, items, root):  # it is as large as the picture that it lies on
         where, shorter, most = "memory", None, None
 
     def made(item: Item) -> tuple[Pixels, Any]:
@@ -214,6 +213,13 @@ def keep(
         make_room(file.parent)
     truths = tuple(task.truth(item, Image.new("L", (1, 1)), root) for item in items)
     return Kept(places, truths, file=file, rows=rows).hold()
+
+
+def _lies(task: Task, items: Sequence[Item], root: str) -> bool:
+    """Whether these truths lie on their pictures."""
+    if task.dense:
+        return any(item.truth is not None for item in items)
+    return lies_on_picture([task.truth(item, Image.new("L", (1, 1)), root) for item in items[:1]])
 
 
 def is_made(items: Sequence[Item], described: str, channels: int, data_home: str | None) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ..contracts import Task
 from ..data import cache
 from ..errors import OptionError
 from ..memory import MB, free_megabytes
 from ..options import Stage, TrainOptions
-from ..values import Dataset, Preprocessing
+from ..values import Dataset, Preprocessing, lies_on_it
 from .choices import Choices
 
 ROOM = 0.25
@@ -48,6 +49,15 @@ def choose(
         where, why = "off", "the pictures lie in one file, decoded already"
     elif passes == 1 and choices.given.minutes is None:
         where, why = "off", "each picture is read once"
+    elif _lies(dataset):
+        where, why = (
+            ("memory", f"{said} with what lies on them: each picture is decoded once")
+            if fits
+            else (
+                "off",
+                f"{said} with what lies on them: too much for the memory, and only pictures go to the disk",
+            )
+        )
     elif not (together and fits) and cache.is_made(train, *_training(preprocessing, train_size), home):
         where, why = "disk", "an earlier run has decoded them, into one file"
     elif fits:
@@ -82,6 +92,8 @@ def kept(
     if part != "train":
         view, shorter = task.view(p), None
         described = f"{task.name} sees {p.size} px of {p.crop:g}, {p.interpolation}"
+    elif task.own_sizes:
+        view, shorter, described = _as_it_is, None, "as they are"
     else:
         cropped = _cropped(p, options.train_size)
         view, shorter = cache.working_view(cropped), cache.working_side(cropped)
@@ -92,12 +104,26 @@ def kept(
     )  # fmt: skip
 
 
+def _as_it_is(image: Any, truth: Any) -> tuple[Any, Any]:
+    """The view of pictures whose scale is part of the task."""
+    return image, truth
+
+
+def _lies(dataset: Dataset) -> bool:
+    return any(lies_on_it(item.truth) for item in dataset.part("train"))
+
+
 def _need(dataset: Dataset, preprocessing: Preprocessing, train_size: int | None) -> int:
     """Bytes of all that is kept, about."""
     assert dataset.facts is not None, "the data set was examined"
     held = len(dataset.part("val")) * preprocessing.size**2 * preprocessing.channels
-    count = len(dataset.part("train"))
-    return held + cache.forecast_bytes(count, dataset.facts, _cropped(preprocessing, train_size))
+    train = dataset.part("train")
+    # a mask is as large as a channel of its picture: one of classes, or one an object
+    masks = (
+        sum(len(item.truth) for item in train) if dataset.task == "instances" else len(train) * _lies(dataset)
+    )
+    count = len(train) + masks / preprocessing.channels
+    return held + cache.forecast_bytes(round(count), dataset.facts, _cropped(preprocessing, train_size))
 
 
 def _cropped(preprocessing: Preprocessing, train_size: int | None) -> Preprocessing:

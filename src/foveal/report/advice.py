@@ -218,6 +218,8 @@ def _overfitting(g: Gathered) -> Iterator[Advice]:
         return
     now = str(g.train.get("augment") or "none")
     following = NEXT_AUGMENTATION.get(now)
+    if g.dense:
+        following = {"none": "jitter", "jitter": "mosaic" if g.kind == "objects" else None}.get(now)
     said = f"Validation loss rose from {number(low)} to {number(val)} while training loss fell to {number(train)}"
     if not rising:
         said = f"Training loss ended at {number(train)}, validation loss at {number(val)}"
@@ -225,7 +227,7 @@ def _overfitting(g: Gathered) -> Iterator[Advice]:
         "Vary the training pictures more, or collect more of them",
         f"{said}: the network learns its training pictures by heart"
         + (f" (augmentation now: {now})." if following else "."),
-        fork(g, f"--augment {following}" if following else "--cutmix 1"),
+        fork(g, f"--augment {following}") if following else "" if g.dense else fork(g, "--cutmix 1"),
     )
 
 

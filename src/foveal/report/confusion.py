@@ -164,7 +164,7 @@ class Mistakes:
 def mistakes(g: Gathered, album: Album, level: Level) -> Mistakes | None:
     """The worst pictures; of numbers, those told too high and too low."""
     judged = g.evaluation
-    if judged is None or not judged.examples:
+    if judged is None or not judged.examples or g.dense:
         return None
     if g.kind == "numbers":
         return _numbers(judged, album, level)

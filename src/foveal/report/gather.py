@@ -16,7 +16,11 @@ from ..trained import EVALUATION
 from ..values import Choice, Dataset, Evaluation, Facts, Item, Score
 
 FIND_LR = "find_lr.json"
-Kind = Literal["classes", "labels", "numbers"]
+Kind = Literal["classes", "labels", "numbers", "objects", "masks", "pictures"]
+ON_PICTURES: Mapping[str, Kind] = {
+    "detect": "objects", "instances": "objects", "segment": "masks", "upscale": "pictures", "autoencode": "pictures",
+}  # fmt: skip
+"""What truths are that lie on pictures, by the task's name."""
 T = TypeVar("T")
 
 
@@ -103,12 +107,20 @@ class Gathered:
 
     @property
     def kind(self) -> Kind:
-        """What truths are: one class, several labels, or a number."""
+        """What truths are: one class, several labels, a number, or what lies on the picture."""
+        own = ON_PICTURES.get(str(self.task.get("name")))
+        if own is not None:
+            return own
         for truth in self._some_truths():
             if isinstance(truth, list | tuple):
                 return "labels"
             return "numbers" if isinstance(truth, int | float) and not isinstance(truth, bool) else "classes"
         return "classes"
+
+    @property
+    def dense(self) -> bool:
+        """Whether truths lie on the pictures."""
+        return self.kind in ON_PICTURES.values()
 
     def _some_truths(self) -> list[Any]:
         if self.evaluation and self.evaluation.examples:

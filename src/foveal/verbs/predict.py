@@ -7,28 +7,58 @@ import glob
 import html
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, ModelError, OptionError
+from ..folders import claim_next, safe_stem
 from ..storage import write_whole
 from ..values import Prediction, figure
+from .written import SURE, Writer, drawn, formats_of, is_object
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ..model import Model
 
+HOME = "predicted"
+"""Where folders of predictions are made, when no other place is given."""
 ROWS_SHOWN = 200  # in a notebook
 COLUMNS = (
     *("path", "rank", "label", "probability", "present", "value", "low", "high"),
+    *("x0", "y0", "x1", "y1", "share", "output"),
     *("none_of_these", "distance", "error"),
 )
 ALWAYS = ("path", "rank", "label", "probability", "error")  # of COLUMNS; the others where a task says them
+LARGE = ("mask", "picture")
+"""What a table has no room for."""
+TOGETHER = 32
+"""Pictures computed at once, and then written."""
 
 
 class Predictions(list[Prediction]):
-    """Predictions in the pictures' order; a notebook shows them as a table."""
+    """Predictions in the pictures' order; a notebook shows them as a table. `labels` are the model's; `out` is the
+    folder that they were written to, and `page` its page, where they were."""
+
+    def __init__(
+        self, found: Iterable[Prediction] = (), labels: Sequence[str] = (), out: Path | None = None,
+        page: Path | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(found)
+        self.labels, self.out, self.page = tuple(labels), out, page
+
+    def draw(self, place: int = 0, *, min_probability: float = SURE) -> Image.Image:
+        """The picture at a place of the list with what was said of it: boxes, masks, classes, words below.
+
+        Raises:
+            DataError: it could not be read.
+        """
+        from ..data.decoding import open_path
+
+        one = self[place]
+        return drawn(open_path(one.path, 3), one.predictions, self.labels, min_probability)
 
     def to_json(self) -> list[dict[str, Any]]:
         """One object a picture: `path` and `predictions`, or `path` and `error`."""
@@ -40,14 +70,17 @@ class Predictions(list[Prediction]):
             if found.error is not None:
                 yield {"path": found.path, "error": found.error}
             for rank, guess in enumerate(found.predictions, 1):
-                yield {"path": found.path, "rank": rank, **guess, **found.trust()}
+                yield {"path": found.path, "rank": rank, **_plain(guess), **found.trust()}
 
     def columns(self) -> tuple[str, ...]:
-        """The names of what `rows` hold, in their order."""
-        said = {name for found in self for guess in found.predictions for name in (*guess, *found.trust())}
+        """The names of what `rows` hold, in their order: `x0` to `y1` of boxes; masks and pictures are left out."""
+        said = dict.fromkeys(
+            name for found in self for guess in found.predictions for name in (*_plain(guess), *found.trust())
+        )
         if not said:
             return ALWAYS
-        return tuple(name for name in COLUMNS if name in said | {"path", "rank", "error"})
+        own = [name for name in COLUMNS if name in {*said, "path", "rank", "error"}]
+        return (*own[:-1], *(name for name in said if name not in COLUMNS), own[-1])
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write `rows` as a CSV file in UTF-8.
@@ -86,9 +119,14 @@ def predict(
     device: str | None = None,
     csv: str | os.PathLike[str] | None = None,
     views: int | None = None,
+    out: str | os.PathLike[str] | Callable[[], Path] | None = None,
+    format: str | Sequence[str] | None = None,
+    min_probability: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """What the model says of pictures: for each the `top` labels, most probable first, and all that a
-    model of several labels calls present; or the one number of a model of numbers.
+    model of several labels calls present; the one number of a model of numbers; all objects with their boxes
+    and masks, all classes with theirs; the picture that was made of it.
 
     Args:
         model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
@@ -98,12 +136,24 @@ def predict(
         csv: also write the rows to this file.
         views: how often each picture is looked at, see `foveal.structure.views.Views`; when not given, as
             often as when the run was judged.
+        out: a folder for what `verbs.written` tells of: drawn pictures when no `format` is given, and pictures that
+            were made, with a page. Nothing that is there is written over. A function is asked for a folder once there
+            is something that must be written: pictures that were made, or a `format`. When not given, pictures that
+            were made are in the rows (`picture`, Pillow's), and a `format` is written to a new folder
+            `predicted/MODEL-N`.
+        format: `drawn`, `coco`, `voc`, `yolo` and `masks`, with commas between.
+        min_probability: leave out objects less probable than this. When not given all are in the rows and in COCO's
+            file, which tells probabilities; those from 0.5 are drawn and written in the other formats.
+        progress: is told (pictures done, pictures in all).
 
-    A picture that cannot be read is in the list, with its reason as `error`.
+    Boxes are x0, y0, x1, y1 in the picture's own pixels, masks COCO's compressed run lengths. A picture that cannot be
+    read is in the list, with its reason as `error`.
 
     Raises:
         DataError: a path that does not exist, or a folder without pictures.
         ModelError: the model's file is damaged, foreign or newer than this Foveal.
+        OptionError: a format that there is not, or that cannot hold what this model says.
+        DiskError: nothing can be written to `out`.
     """
     for name, value in (("--top", top), ("--batch", batch)):
         if value is not None and value < 1:
@@ -112,22 +162,79 @@ def predict(
                 f"{name} takes a whole number from 1.",
                 "Give another value.",
             )
+    if min_probability is not None and not 0 <= min_probability <= 1:
+        raise OptionError(
+            f"--min-probability was given as {min_probability!r}.", "A number from 0 to 1.", "Give another value."
+        )
+    asked = formats_of(format)
     network = loaded_model(model, device, "predict")
-    found = find_pictures([pictures] if isinstance(pictures, str | os.PathLike) else pictures)
+    bases = _bases([pictures] if isinstance(pictures, str | os.PathLike) else list(pictures))
     views = network.preprocessing.views if views is None else views
     if views != 1:
         network = _looking(network, views)
-    more = {} if batch is None else {"batch": batch}
-    said = network.predict(found, **more)
-    results = Predictions(replace(one, predictions=_best(one.predictions, top)) for one in said)
+    writer = _writer(model, network, out, asked, bases, min_probability)
+    results, found = Predictions(labels=network.labels), list(bases)
+    together = batch or TOGETHER
+    for start in range(0, len(found), together):
+        for one in network.predict(found[start : start + together], batch=together):
+            kept = replace(one, predictions=_best(one.predictions, top, min_probability))
+            results.append(kept if writer is None else writer.keep(kept))
+        if progress is not None:
+            progress(len(results), len(found))
+    if writer is not None:
+        writer.finish()
+        results.out, results.page = writer.folder, writer.page
     if csv is not None:
         results.to_csv(csv)
     return results
 
 
-def _best(predictions: list[dict[str, Any]], top: int) -> list[dict[str, Any]]:
-    """The first `top`, and whatever else is present."""
-    return [guess for rank, guess in enumerate(predictions) if rank < top or guess.get("present")]
+def new_folder(model: Model | str | os.PathLike[str]) -> Path:
+    """A folder for predictions that no other has: `predicted/<model>-<n>`."""
+    return claim_next(Path(HOME), safe_stem(_named(model)))
+
+
+def _named(model: Model | str | os.PathLike[str]) -> str:
+    """What to call the model: its run's, file's or network's name."""
+    if not isinstance(model, str | os.PathLike):
+        return str(model.card.architecture["name"])
+    path = Path(model)
+    in_run = path.suffix == ".safetensors" and path.stem in ("best", "last") and path.parent.name
+    return path.parent.name if in_run else path.stem if path.suffix == ".safetensors" else path.name
+
+
+def _writer(
+    model: Model | str | os.PathLike[str], network: Model, out: str | os.PathLike[str] | Callable[[], Path] | None,
+    asked: tuple[str, ...], bases: dict[str, str], least: float | None,
+) -> Writer | None:  # fmt: skip
+    """What writes the predictions, where anything is to be written."""
+    if out is None and not asked:
+        return None
+    given = isinstance(out, str | os.PathLike)
+    folder = Path(out) if isinstance(out, str | os.PathLike) else None
+    place = out if callable(out) else lambda: new_folder(model) if folder is None else folder
+    title = f"What {_named(model)} says"
+    return Writer(place, network.labels, asked, default=given, bases=bases, least=least, title=title)
+
+
+def _best(
+    predictions: list[dict[str, Any]], top: int, least: float | None = None
+) -> list[dict[str, Any]]:
+    """The first `top`, whatever else is present, and all that lies on the picture and is probable enough."""
+    return [
+        guess
+        for rank, guess in enumerate(predictions)
+        if ((is_object(guess) and (least is None or guess.get("probability", 1.0) >= least)) or "share" in guess)
+        or (not is_object(guess) and (rank < top or guess.get("present")))
+    ]
+
+
+def _plain(guess: dict[str, Any]) -> dict[str, Any]:
+    """A prediction as cells of a table."""
+    found = {name: value for name, value in guess.items() if name not in (*LARGE, "box")}
+    if "error" in found:  # a number that the task says, not why a picture cannot be read
+        found["squared_error"] = found.pop("error")
+    return found | dict(zip(("x0", "y0", "x1", "y1"), guess.get("box", ()), strict=False))
 
 
 def _cell(value: object) -> object:
@@ -168,14 +275,20 @@ def _looking(model: Model, views: int) -> Model:
 
 
 def find_pictures(given: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """The files given, and the picture files in the folders given, each once and in stable order.
+    """The files given, and the picture files in the folders given, each once and in stable order; see `_bases`."""
+    return list(_bases(given))
+
+
+def _bases(given: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
+    """The files given, and the picture files in the folders given, each once and in stable order; and what each is
+    called: its name, or its path in the folder.
 
     Hidden files are passed over. A pattern (`*.jpg`) that the shell left as it is, is expanded.
 
     Raises:
         DataError: nothing was given, a path does not exist, or nothing was found.
     """
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     names = [os.fspath(name) for name in given]
     if not names:
         raise DataError(
@@ -193,18 +306,18 @@ def find_pictures(given: Iterable[str | os.PathLike[str]]) -> list[str]:
                     f"A folder that holds, at any depth, files ending in {', '.join(sorted(_suffixes()))}.",
                     "Give another folder, or name the files: those are read whatever they are called.",
                 )
-            found.update(dict.fromkeys(inside))
+            found.update({one: os.path.relpath(one, name) for one in inside if one not in found})
         elif path.exists():
-            found[name] = None
+            found.setdefault(name, path.name)
         elif any(char in name for char in "*?[") and (matched := sorted(glob.glob(name, recursive=True))):
-            found.update(dict.fromkeys(find_pictures(matched)))
+            found.update({one: base for one, base in _bases(matched).items() if one not in found})
         else:
             raise DataError(
                 f"There is no picture and no folder at {name}.",
                 "Paths of files or folders that exist.",
                 f"See what is there, for instance in {path.parent.resolve()}.",
             )
-    return list(found)
+    return found
 
 
 def _walk(folder: Path) -> Iterator[str]:
