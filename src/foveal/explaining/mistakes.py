@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import catalog
 from ..charts import overlay
 from ..errors import FovealError
 from ..explained import Explanation
 from ..model import Model
 from ..run import Run
 from ..storage import read_json, write_json, write_whole
-from . import Wanted, explain_pictures
+from . import Wanted, explain_pictures, worst
 from .telling import telling
 
 FILE = "mistakes.json"
@@ -65,9 +66,16 @@ def kept(folder: Path) -> tuple[Why, ...] | None:
 
 
 def ensure(run: Run) -> None:
-    """Explain the mistakes of a run that has ended, unless that was done; what cannot be explained is left out."""
+    """Explain the mistakes of a run that has ended, or draw its worst pictures where truths lie on them, unless that
+    was done; what cannot be explained is left out."""
     try:
-        if run.result is not None and kept(run.folder) is None:
+        if run.result is None:
+            return
+        told = dict(run.options["task"])
+        if catalog.find("tasks", told.pop("name")).build(**told).dense:
+            if worst.kept(run.folder) is None:
+                worst.draw_worst(run)
+        elif kept(run.folder) is None:
             explain_mistakes(run)
     except FovealError:
         return  # pictures that have gone, for one: the report says so where it misses them

@@ -23,7 +23,7 @@ def telling(run: Run, top: int, kinds: Sequence[str] = ("wrong", "right", "near"
     Raises:
         DataError: the run was not judged yet, or its pictures are no longer there.
     """
-    rows = _examples(run)
+    rows = examples_of(run)
     dataset = run.dataset
     if dataset.reader != "builtin" and not Path(dataset.root).exists():
         raise DataError(
@@ -45,7 +45,12 @@ def telling(run: Run, top: int, kinds: Sequence[str] = ("wrong", "right", "near"
     return list(found.values())
 
 
-def _examples(run: Run) -> list[Row]:
+def examples_of(run: Run) -> list[Row]:
+    """The rows of a run's judged pictures.
+
+    Raises:
+        DataError: it was not judged yet.
+    """
     file = run.folder / EVALUATION
     rows = read_json(file).get("examples") or [] if file.exists() else []
     if not rows:

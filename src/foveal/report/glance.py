@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .. import catalog
 from ..errors import FovealError
 from ..options import TrainOptions, make
-from ..values import PARTS, Dataset, Issue, Item, Preprocessing
+from ..values import PARTS, Dataset, Issue, Item, Preprocessing, labels_of
 from .gather import Gathered
 from .thumbs import Album, Level, Shot, shot_of
 from .words import label, number, pictures, size
@@ -50,7 +51,7 @@ def glance(g: Gathered, album: Album, level: Level) -> Glance | None:
         return None
     parts = tuple(p for p in PARTS if data.part(p)) or ("",)
     counts = data.counts()
-    names = list(data.labels) if g.kind != "numbers" else []
+    names = list(data.labels) if g.kind not in ("numbers", "masks", "pictures") else []
     totals = {name: sum(counts.get(p, {}).get(name, 0) for p in parts) for name in names}
     largest = max(totals.values(), default=0) or 1
     samples = _samples(data.part("train") or data.items)
@@ -70,6 +71,9 @@ def glance(g: Gathered, album: Album, level: Level) -> Glance | None:
         items = sorted(data.part("train") or data.items, key=lambda item: float(item.truth or 0))
         some = _spread(items, 2 * level.samples)
         shots = tuple((album.shot(item.id, level), label(float(item.truth))) for item in some)
+    elif g.kind in ("masks", "pictures"):
+        some = _spread(data.part("train") or data.items, 2 * level.samples)
+        shots = tuple((album.shot(item.id, level), item.id) for item in some)
     order = {"error": 0, "warning": 1, "note": 2}
     issues = tuple(sorted(data.issues, key=lambda issue: order.get(issue.severity, 3)))
     totals_of = tuple(len(data.part(p)) if p else len(data.items) for p in parts)
@@ -79,9 +83,8 @@ def glance(g: Gathered, album: Album, level: Level) -> Glance | None:
 def _samples(items: Sequence[Item]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for item in items:
-        for name in item.truth if isinstance(item.truth, list | tuple) else [item.truth]:
-            if isinstance(name, str):
-                found[name].append(item.id)
+        for name in dict.fromkeys(labels_of(item.truth)):
+            found[name].append(item.id)
     return found
 
 
@@ -144,12 +147,13 @@ def _varied(
     g: Gathered, data: Dataset, options: TrainOptions, preprocessing: Preprocessing, level: Level, seed: int
 ) -> list[tuple[Shot, tuple[Shot, ...]]]:
     from ..data.decoding import open_image
-    from ..data.views import evaluation_view
     from ..device import seeded
     from ..plan.view import training_view
 
     assert data.facts is not None
-    seen = evaluation_view(preprocessing)
+    told = dict(g.task)
+    task = catalog.find("tasks", told.pop("name")).build(**told)
+    seen = task.view(preprocessing)
     view = training_view(preprocessing, data.facts, options, scratch=g.options.get("origin") is None)
     rows: list[tuple[Shot, tuple[Shot, ...]]] = []
     for item in _spread(data.part("train"), 4):
@@ -171,8 +175,11 @@ def told(g: Gathered) -> str:
     if g.dataset is None:
         return ""
     count = len(g.dataset.part("train") or g.dataset.items)
-    what = f" of {len(g.labels):,} classes" if g.kind == "classes" else f" with {len(g.labels):,} labels"
-    return pictures(count, "training") + ("" if g.kind == "numbers" else what)
+    what = f" of {len(g.labels):,} classes" if g.kind in ("classes", "masks") else f" with {len(g.labels):,} labels"
+    if g.kind == "objects":
+        objects = sum(g.dataset.counts().get("train", {}).values())
+        what = f" with {objects:,} objects of {len(g.labels):,} classes"
+    return pictures(count, "training") + ("" if g.kind in ("numbers", "pictures") else what)
 
 
 def smallest(g: Gathered) -> str:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ..charts import Strip, plotly, svg
 from ..run import Run
 from ..storage import write_whole
-from . import advice, calibration, confusion, curves, glance, reasons, record, verdict, words
+from . import advice, calibration, confusion, curves, glance, reasons, record, verdict, words, worst
 from .gather import Gathered, gather
 from .thumbs import LEVELS, Album, Level
 
@@ -91,7 +91,7 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
         facts=record.facts(g), curves=lines, loss_note=_loss_note(g), range_test=calibration.range_test(g),
         stages=record.stages(g), range_says=record.rate_in_words(g), confusion=confusion.confusion(g, album, level),
         mistakes=confusion.mistakes(g, album, level), reasons=reasons.reasons(g, level),
-        against=calibration.against_truth(g),
+        worst=worst.worst(g, level), by_kind=worst.mistakes_by_kind(g), against=calibration.against_truth(g),
         calibration=calibration.calibration(g), per_class=_table(g), judged=judged,
         far=calibration.none_of_these(g.trust), glance=glance.glance(g, album, level), sheet=glance.sheet(g, level),
         given=given, chosen=chosen, spent=record.time_spent(g),
@@ -105,7 +105,9 @@ def _metrics(g: Gathered) -> list[tuple[str, str]]:
     judged = g.evaluation
     if judged is None:
         return []
-    rows = sorted(judged.metrics.items(), key=lambda row: (row[0] != judged.headline.name, row[0] == "loss"))
+    kinds = (*worst.MISTAKES, *(f"cost_{kind}" for kind in worst.MISTAKES)) if g.kind == "objects" else ()
+    named = {name: value for name, value in judged.metrics.items() if name not in kinds}
+    rows = sorted(named.items(), key=lambda row: (row[0] != judged.headline.name, row[0] == "loss"))
     return [(words.named(k), words.metric(k, v)) for k, v in rows]
 
 

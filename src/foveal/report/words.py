@@ -15,6 +15,8 @@ NAMES = {
     "exact_match": "exact match", "hamming_loss": "wrong decisions", "mae": "mean absolute error",
     "rmse": "root mean square error", "median_error": "median error", "r2": "R²",
     "average_precision": "average precision", "f1": "F1", "mean_iou": "mean IoU",
+    "mIoU": "mean IoU", "iou": "IoU", "dice": "Dice", "boundary_f1": "boundary F1", "psnr": "PSNR in dB",
+    "ssim": "SSIM", "bicubic_psnr": "bicubic's PSNR in dB", "bicubic_ssim": "bicubic's SSIM",
 }  # fmt: skip
 SHARES = frozenset({
     "accuracy", "top5", "exact_match", "hamming_loss", "precision", "recall", "calibration_error",
@@ -22,7 +24,10 @@ SHARES = frozenset({
 """Metrics that read best in per cent."""
 
 
-UNIT = frozenset({"macro_f1", "micro_f1", "mAP", "average_precision", "f1", "r2", "mean_iou", "iou", "loss"})
+UNIT = frozenset({
+    "macro_f1", "micro_f1", "mAP", "mAP50", "mAP75", "average_precision", "f1", "r2", "mean_iou", "mIoU", "iou",
+    "dice", "boundary_f1", "ssim", "loss",
+})  # fmt: skip
 """Metrics that are read in thousandths."""
 ORDER = ("count", "recall", "precision", "f1", "average_precision", "threshold", "mae", "bias")
 """In which a table of classes has its columns."""

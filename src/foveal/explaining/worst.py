@@ -1,0 +1,123 @@
+"""A run's worst pictures where truths lie on them: drawn, when the run has ended, with what is true and what was said."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..charts import on_picture
+from ..charts.tags import colour
+from ..data import masks
+from ..data.decoding import open_image
+from ..errors import FovealError
+from ..model import Model
+from ..run import Run
+from ..storage import read_json, write_json, write_whole
+from ..values import Item, figure
+from .telling import examples_of
+
+FILE = "worst.json"
+MOST = 8
+SIDE = 900
+"""The longer side in pixels that a picture is drawn with at most."""
+
+
+@dataclass(frozen=True)
+class Worst:
+    """One picture: its id, the WebP file in the run's `pictures/`, its sides, and what it shows in words."""
+
+    id: str
+    file: str
+    width: int
+    height: int
+    says: str
+
+
+def draw_worst(run: Run) -> tuple[Worst, ...]:
+    """Draw the pictures on which a finished run's best model is worst, write them into its folder, and return them.
+
+    Raises:
+        FovealError: its pictures or its model cannot be read any more.
+    """
+    dataset, found = run.dataset, list[Worst]()
+    items = {item.id: item for item in dataset.items}
+    rows = [row for row in examples_of(run) if row["id"] in items]
+    rows.sort(key=lambda row: (row["score"], -_loss(row)) if "score" in row else (0.0, -_loss(row)))
+    model = Model.load(run.folder)
+    for row in rows[:MOST]:
+        item = items[row["id"]]
+        try:
+            image = open_image(dataset.root, item, model.preprocessing.channels)
+            drawn, says = _drawn(model, dataset.root, item, image, row)
+        except FovealError:
+            continue
+        drawn.thumbnail((2 * SIDE, SIDE), Image.Resampling.LANCZOS)
+        name = f"worst-{len(found) + 1}.webp"
+        file = io.BytesIO()
+        drawn.convert("RGB").save(file, "WEBP", quality=80)
+        write_whole(run.pictures / name, file.getvalue())
+        found.append(Worst(item.id, name, drawn.width, drawn.height, says))
+    write_json(run.pictures / FILE, {"worst": [asdict(one) for one in found]})
+    return tuple(found)
+
+
+def kept(folder: Path) -> tuple[Worst, ...] | None:
+    """What was drawn before; None where nothing was."""
+    file = folder / "pictures" / FILE
+    if not file.exists():
+        return None
+    rows: list[dict[str, Any]] = read_json(file)["worst"]
+    return tuple(Worst(**row) for row in rows)
+
+
+def _loss(row: Mapping[str, Any]) -> float:
+    return float("inf") if row.get("loss") is None else float(row["loss"])
+
+
+def _drawn(
+    model: Model, root: str, item: Item, image: Image.Image, row: Mapping[str, Any]
+) -> tuple[Image.Image, str]:
+    """A picture with what is true and what was said, and the same in words."""
+    labels = model.labels
+    if hasattr(model.task, "remade"):
+        made: dict[str, Image.Image] = model.task.remade(model.network, image, model.preprocessing)
+        return on_picture.side_by_side(list(made.items())), f"{item.id}: {_numbers(row)}"
+    if isinstance(item.truth, Mapping):
+        return _maps(model, root, item, image), f"{item.id}: {_numbers(row)}"
+    said, true = list(row["predicted"]), list(row["truth"])
+    return on_picture.objects(image, said, true, labels, most=SIDE), f"{item.id}: {_kinds(said, true)}"
+
+
+def _maps(model: Model, root: str, item: Item, image: Image.Image) -> Image.Image:
+    """The picture, its true map of classes, and the one that was said."""
+    labels = model.labels
+    tones = [colour(n) for n in range(len(labels))]
+    true = masks.moving(item.truth, labels, image.size, root).numpy()
+    (said,) = model.predict(image)
+    rows = [row for row in said.predictions if "mask" in row]
+    return on_picture.side_by_side(
+        [
+            ("picture", image),
+            ("true", on_picture.painted(image, true, tones, most=SIDE)),
+            ("predicted", on_picture.classes(image, rows, labels, most=SIDE, legend=False)),
+        ]
+    )
+
+
+def _kinds(said: Sequence[Mapping[str, Any]], true: Sequence[Mapping[str, Any]]) -> str:
+    """How many objects are right, and how many mistakes of each kind there are."""
+    counts: dict[str, int] = {}
+    for row in (*said, *(one for one in true if one.get("kind") == "missed")):
+        counts[str(row.get("kind", "predicted"))] = counts.get(str(row.get("kind", "predicted")), 0) + 1
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing is there, nothing was said"
+
+
+def _numbers(row: Mapping[str, Any]) -> str:
+    """The picture's own figures."""
+    told = {k: v for k, v in row.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return ", ".join(f"{name.replace('_', ' ')} {figure(float(value))}" for name, value in told.items())
