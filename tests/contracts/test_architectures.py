@@ -26,7 +26,9 @@ FAST = (
     *("alexnet", "vgg11_bn", "googlenet", "inception_v3", "resnet18", "densenet121", "squeezenet1_1"),
     *("mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "regnet_y_400mf"),
 )
-ALL = [n for n in catalog.names("architectures") if not n.endswith("/")]
+EVERY = [n for n in catalog.names("architectures") if not n.endswith("/")]
+ALL = [n for n in EVERY if not hasattr(catalog.find("architectures", n), "tasks")]
+"""Those with one output a label or number; the others' own tests stand beside their family's."""
 HEAVY = ("vit_h", "regnet_y_128gf", "vit_l", "efficientnet_b6", "efficientnet_b7", "efficientnet_v2_l")
 """Of their families smaller ones are tried: these would take gigabytes for nothing new."""
 SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ALL if n not in FAST and not n.startswith(HEAVY)]
@@ -118,7 +120,7 @@ def test_overfits_eight_pictures(name: str) -> None:
         assert parameter.grad is not None, f"no gradient reaches {name_}"
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVERY)
 def test_it_says_what_it_is(name: str) -> None:
     about = catalog.find("architectures", name).about(name)
     assert isinstance(about, About)
@@ -145,6 +147,15 @@ def test_it_has_as_many_parameters_as_it_says(name: str) -> None:
 def test_the_smallest_pictures_suit_small_networks(name: str) -> None:
     network = catalog.find("architectures", name).build(name, outputs=2, channels=1, size=8).eval()
     assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERY) - set(ALL)))
+def test_networks_for_other_tasks_say_which(name: str) -> None:
+    family = catalog.find("architectures", name)
+    assert family.tasks(name)
+    assert set(family.tasks(name)) <= set(catalog.names("tasks"))
+    assert family.head(name)
+    assert family.SOURCE
 
 
 def test_every_stage_is_in_order() -> None:

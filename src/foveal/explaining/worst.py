@@ -89,8 +89,13 @@ def _drawn(
         return on_picture.side_by_side(list(made.items())), f"{item.id}: {_numbers(row)}"
     if isinstance(item.truth, Mapping):
         return _maps(model, root, item, image), f"{item.id}: {_numbers(row)}"
-    said, true = list(row["predicted"]), list(row["truth"])
+    said, true = (_worded(row[name]) for name in ("predicted", "truth"))
     return on_picture.objects(image, said, true, labels, most=SIDE), f"{item.id}: {_kinds(said, true)}"
+
+
+def _worded(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Objects with their kinds in words."""
+    return [{**row, "kind": str(row["kind"]).replace("_", " ")} if "kind" in row else dict(row) for row in rows]
 
 
 def _maps(model: Model, root: str, item: Item, image: Image.Image) -> Image.Image:

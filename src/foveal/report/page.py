@@ -126,7 +126,7 @@ def _table(g: Gathered) -> Table | None:
     if judged is None or not judged.per_class:
         return None
     names = sorted((name for name in judged.per_class[0] if name != "label"), key=_place)
-    measure = next((m for m in ("average_precision", "recall", "f1", "iou") if m in names), "")
+    measure = next((m for m in ("average_precision", "AP", "iou", "recall", "f1") if m in names), "")
     rows = list(judged.per_class)
     if measure:
         rows.sort(
@@ -140,7 +140,8 @@ def _table(g: Gathered) -> Table | None:
         )
         for row in rows[:ROWS]
     )
-    columns = tuple({"count": "pictures", "mae": "mean error"}.get(n, words.named(n)) for n in names)
+    counted = {"objects": "objects", "masks": "pixels"}.get(g.kind, "pictures")
+    columns = tuple({"count": counted, "mae": "mean error"}.get(n, words.named(n)) for n in names)
     return Table(columns, made, max(0, len(rows) - ROWS), words.named(measure) if measure else "")
 
 

@@ -122,7 +122,7 @@ def worst(judged: Evaluation, least: int = 5) -> Worst | None:
     """The class of lowest recall (or average precision); one of fewer than `least` pictures only where all are."""
     rows = [row for row in judged.per_class if row.get("count")]
     measure = next(
-        (m for m in ("average_precision", "recall", "f1", "iou") if any(r.get(m) is not None for r in rows)),
+        (m for m in ("average_precision", "AP", "iou", "recall", "f1") if any(r.get(m) is not None for r in rows)),
         "",
     )
     rows = [row for row in rows if row.get(measure) is not None]
@@ -161,8 +161,11 @@ def _fails(g: Gathered, judged: Evaluation) -> Markup:
             found.label, found.hits or "none", pictures(found.count), percent(found.value, found.count),
             _taken_for(found), hedge,
         )  # fmt: skip
-    return Markup("The label that suffers most is <b>{}</b>: {} {}, over {} that have it.").format(
-        found.label, named(found.measure), metric(found.measure, found.value), pictures(found.count)
+    over = f"over {pictures(found.count)} that have it"
+    if g.dense:
+        over = f"over {found.count:,} {'pixels' if g.kind == 'masks' else 'objects'}"
+    return Markup("The {} that suffers most is <b>{}</b>: {} {}, {}.").format(
+        "class" if g.dense else "label", found.label, named(found.measure), metric(found.measure, found.value), over
     )
 
 

@@ -26,10 +26,10 @@ SHARES = frozenset({
 
 UNIT = frozenset({
     "macro_f1", "micro_f1", "mAP", "mAP50", "mAP75", "average_precision", "f1", "r2", "mean_iou", "mIoU", "iou",
-    "dice", "boundary_f1", "ssim", "loss",
+    "dice", "boundary_f1", "ssim", "loss", "AP", "AP50", "AP75", "AR100",
 })  # fmt: skip
 """Metrics that are read in thousandths."""
-ORDER = ("count", "recall", "precision", "f1", "average_precision", "threshold", "mae", "bias")
+ORDER = ("count", "AP", "AP50", "AP75", "AR100", "iou", "dice", "recall", "precision", "f1", "average_precision", "threshold", "mae", "bias")
 """In which a table of classes has its columns."""
 
 

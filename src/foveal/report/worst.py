@@ -43,8 +43,8 @@ def _drawn(g: Gathered, file: str, width: int, height: int, says: str) -> Drawn:
 
 MISTAKES = {
     "missed": "objects that nothing was said of",
-    "wrong class": "well placed, but called something else",
-    "badly placed": "rightly called, but the box lies beside the object (overlap 0.1 to 0.5)",
+    "wrong_class": "well placed, but called something else",
+    "badly_placed": "rightly called, but the box lies beside the object (overlap 0.1 to 0.5)",
     "both": "called something else, and beside it",
     "doubled": "an object that was found already",
     "background": "nothing is there",
@@ -68,9 +68,9 @@ def mistakes_by_kind(g: Gathered) -> list[Mistake]:
     if g.kind != "objects":
         return []
     rows = [
-        (float(metrics.get(f"cost_{kind}") or 0), kind, means)
-        for kind, means in MISTAKES.items()
-        if kind in metrics
+        (float(metrics.get(f"cost_{name}") or 0), round(metrics[name]), name.replace("_", " "), means)
+        for name, means in MISTAKES.items()
+        if name in metrics
     ]
     rows.sort(key=lambda row: -row[0])
-    return [Mistake(kind, means, round(metrics[kind]), number(100 * cost)) for cost, kind, means in rows]
+    return [Mistake(kind, means, count, number(100 * cost)) for cost, count, kind, means in rows]
