@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
+from torchvision import tv_tensors
 
+from .charts import on_picture, tags
 from .charts.lettering import FAINT, INK, LINE, PAPER, cut, write
 from .charts.lettering import width as breadth
-from .contracts import Task, View
+from .contracts import Pair, Task, View
+from .data import objects
 from .data.decoding import open_image
 from .data.views import normalise, to_uint8
 from .device import seeded
 from .mixing import mixed
-from .values import Batch, Dataset, Item, Preprocessing
+from .values import Batch, Dataset, Item, Preprocessing, labels_of
 
 BLENDED_COLUMNS = 3
 CHECKS = ((255, 255, 255), (226, 226, 226))
-SMALLEST, LARGEST = 112, 168
-"""Sides of a cell in pixels: smaller pictures are enlarged by whole factors, larger ones made smaller."""
+SMALLEST, LARGEST, DENSE = 112, 168, 288
+"""Sides of a cell in pixels: smaller pictures are enlarged by whole factors, larger ones made smaller; those that
+something true lies on are larger."""
 MARGIN, GAP, BETWEEN = 28, 5, 22
 TITLE, TEXT, SMALL = 24, 15, 13
+Among = Callable[[list[Pair]], list[Pair]]
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,14 @@ def sheet(
     erase: float = 0.0,
     mixup: float = 0.0,
     cutmix: float = 0.0,
+    among: Among | None = None,
 ) -> Image.Image:
     """A picture with one training picture a row, from classes as different as there are.
 
-    First as evaluation sees it, then `columns` times through `view` (the training view), erased as in
-    training, and then, where `mixup` or `cutmix` is given, blended with the row above. The same
-    `seed` gives the same sheet.
+    First as evaluation sees it, then `columns` times through `view` (the training view) and, with the other rows as
+    its batch, through `among`, erased as in training, and then, where `mixup` or `cutmix` is given, blended with the
+    row above. What is true and lies on the picture is drawn as training is told it. The same `seed` gives the same
+    sheet.
 
     Raises:
         PictureError: a picture cannot be read.
@@ -66,8 +74,10 @@ def sheet(
     examples = list(zip(pictures, truths, strict=True))
     plain = task.view(preprocessing)
     with seeded(seed):
-        groups = [("in evaluation", [Column([plain(*example)[0] for example in examples])])]
-        maker = _Maker(items, examples, view, preprocessing, task, seed)
+        side = _side(preprocessing.size, DENSE if task.dense else LARGEST)
+        first = Column([with_truth(*plain(*example), task.labels, side) for example in examples])
+        groups = [("in evaluation", [first])]
+        maker = _Maker(items, examples, view, preprocessing, task, seed, among, side)
         groups.append(("varied for training", maker.columns(columns, erase=erase, mixup=0.0, cutmix=0.0)))
         if mixup:
             blends = maker.columns(BLENDED_COLUMNS, erase=erase, mixup=mixup, cutmix=0.0)
@@ -75,7 +85,35 @@ def sheet(
         if cutmix:
             blends = maker.columns(BLENDED_COLUMNS, erase=erase, mixup=0.0, cutmix=cutmix)
             groups.append(("CutMix with the row above", blends))
-    return _drawn(groups, [_name(item) for item in items], title, notes)
+    paper = _drawn(groups, [_name(item) for item in items], title, notes, side)
+    keys = [tags.Key(tags.colour(n), label, patch=True) for n, label in enumerate(task.labels)]
+    return tags.with_legend(paper, keys if task.dense else ())
+
+
+def with_truth(image: Image.Image, truth: Any, labels: Sequence[str], side: int) -> Image.Image:
+    """A viewed picture with its truth drawn on it, where that lies on it: boxes, masks, a map of classes."""
+    if isinstance(truth, Mapping) and isinstance(truth.get("boxes"), tv_tensors.BoundingBoxes):
+        rows = _rows(objects.visible(truth), labels)
+        return on_picture.objects(image, rows, (), labels, legend=False, tagged=False, least=side, most=side)
+    mask = truth.get("mask") if isinstance(truth, Mapping) else truth
+    if isinstance(mask, tv_tensors.Mask) and mask.dim() == 2:
+        tones = [tags.colour(n) for n in range(len(labels))]
+        found = mask.as_subclass(Tensor).to(torch.uint8).numpy()
+        return on_picture.painted(image, found, tones, least=side, most=side)
+    return image
+
+
+def _rows(truth: Mapping[str, Any], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Objects as the drawing takes them; those that neither teach nor count are told apart."""
+    boxes, places, ignored = (truth[name].tolist() for name in ("boxes", "labels", "ignored"))
+    rows = [
+        {"label": labels[place], "box": box} | ({"kind": "ignored"} if passed else {})
+        for box, place, passed in zip(boxes, places, ignored, strict=True)
+    ]
+    if "masks" in truth:
+        regions = truth["masks"].as_subclass(Tensor).bool().numpy()
+        rows = [{**row, "region": region} for row, region in zip(rows, regions, strict=True)]
+    return rows
 
 
 def chosen(dataset: Dataset, count: int, seed: int) -> list[Item]:
@@ -97,17 +135,15 @@ def chosen(dataset: Dataset, count: int, seed: int) -> list[Item]:
 
 
 def _kind(item: Item) -> str:
-    if isinstance(item.truth, str):
-        return item.truth
-    first = item.truth[0] if isinstance(item.truth, list | tuple) and item.truth else ""
-    return first if isinstance(first, str) else ""
+    return next(iter(labels_of(item.truth)), "")
 
 
 def _name(item: Item) -> str:
     """What stands beside a row: the class, the classes, or the number."""
     truth = item.truth
-    if isinstance(truth, list | tuple) and all(isinstance(one, str) for one in truth):
-        return ", ".join(truth)
+    if isinstance(truth, list | tuple):
+        named = dict.fromkeys(labels_of(truth))
+        return ", ".join(named) if all(isinstance(one, str) for one in truth) else Path(item.id).name
     return (
         f"{truth:g}" if isinstance(truth, float) else str(truth) if isinstance(truth, str | int) else item.id
     )
@@ -123,14 +159,18 @@ class _Maker:
     preprocessing: Preprocessing
     task: Task
     seed: int
+    among: Among | None
+    side: int
 
     def columns(self, count: int, *, erase: float, mixup: float, cutmix: float) -> list[Column]:
         return [self._column(n, erase, mixup, cutmix) for n in range(count)]
 
     def _column(self, number: int, erase: float, mixup: float, cutmix: float) -> Column:
         seen = [self.view(*example) for example in self.examples]
+        if self.among is not None:
+            seen = self.among(seen)
         if not (erase or mixup or cutmix):
-            return Column([image for image, _ in seen])
+            return Column([with_truth(image, truth, self.task.labels, self.side) for image, truth in seen])
         images = torch.stack([to_uint8(image) for image, _ in seen])
         truths = self.task.collate([truth for _, truth in seen])
         batch = Batch(normalise(images, self.preprocessing), truths, [item.id for item in self.items])
@@ -161,10 +201,9 @@ def _shares(truths: Any, labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _drawn(
-    groups: list[tuple[str, list[Column]]], names: list[str], title: str, notes: Sequence[str]
+    groups: list[tuple[str, list[Column]]], names: list[str], title: str, notes: Sequence[str], side: int
 ) -> Image.Image:
     """The sheet itself."""
-    side = _side(groups[1][1][0].images[0].width)
     words = max((text.count("\n") + 1 for _, g in groups for c in g for text in c.words), default=0)
     high = side + GAP + words * (SMALL + 4) + (GAP if words else 0)
     beside = 12 + min(190, max(breadth(name, TEXT) for name in names))
@@ -197,18 +236,20 @@ def _drawn(
     return paper
 
 
-def _side(size: int) -> int:
+def _side(size: int, largest: int) -> int:
     """A cell's side for pictures of this size, in pixels."""
-    return min(LARGEST, size * max(1, -(-SMALLEST // size)))
+    return min(largest, size * max(1, -(-SMALLEST // size)))
 
 
 def _cell(image: Image.Image, side: int) -> Image.Image:
     """The picture as it is pasted; what is transparent lies on a chequered ground."""
-    kind = Image.Resampling.NEAREST if image.width < side else Image.Resampling.LANCZOS
-    image = image.resize((side, side), kind) if image.size != (side, side) else image
+    share = side / max(image.size)
+    size = (max(1, round(image.width * share)), max(1, round(image.height * share)))
+    kind = Image.Resampling.NEAREST if image.width < size[0] else Image.Resampling.LANCZOS
+    image = image.resize(size, kind) if image.size != size else image
     if image.mode != "RGBA":
         return image.convert("RGB")
-    y, x = np.mgrid[:side, :side] // 8
+    y, x = np.mgrid[: size[1], : size[0]] // 8
     ground = Image.fromarray(np.array(CHECKS, np.uint8)[(x + y) % 2])
     ground.paste(image, mask=image.getchannel("A"))
     return ground

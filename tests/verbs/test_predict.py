@@ -160,3 +160,30 @@ def test_whatever_is_present_is_kept() -> None:
     guesses = [{"label": f"{n}", "present": n in (0, 3)} for n in range(5)]
     assert [guess["label"] for guess in _best(guesses, 2)] == ["0", "1", "3"]
     assert _best([{"label": "a"}, {"label": "b"}], 1) == [{"label": "a"}]
+
+
+def test_what_lies_on_pictures_has_columns_and_no_masks(tmp_path: Path) -> None:
+    thing = {
+        "label": "x",
+        "probability": 0.5,
+        "box": [1, 2, 3, 4.5],
+        "mask": {"size": [1, 1], "counts": "01"},
+    }
+    made = {"output": "b-2.png", "error": 0.25, "anomaly": True}
+    found = Predictions([Prediction("a.jpg", [thing]), Prediction("b.jpg", [made])])
+    found.to_csv(tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text("utf-8").splitlines() == [
+        "path,rank,label,probability,x0,y0,x1,y1,output,squared_error,anomaly,error",
+        "a.jpg,1,x,0.5,1,2,3,4.5,,,,",
+        "b.jpg,1,,,,,,,b-2.png,0.25,True,",
+    ]
+    assert found.to_json()[0]["predictions"] == [thing]
+    assert Prediction("c.jpg", [{"picture": Image.new("L", (1, 1))}]).to_json()["predictions"] == [{}]
+
+
+def test_all_objects_and_classes_are_kept_whatever_the_top() -> None:
+    objects = [{"label": "x", "probability": 0.9 - 0.1 * n, "box": [0, 0, 1, 1]} for n in range(8)]
+    assert _best(objects, 2) == objects
+    assert _best(objects, 2, 0.55) == objects[:4]
+    classes = [{"label": f"{n}", "share": 0.1, "probability": 0.2} for n in range(8)]
+    assert _best(classes, 2, 0.5) == classes

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ..options import ReadOptions, TrainOptions
 from ..verbs.inspect import InspectOptions
-from . import show
+from . import show, show_predict
 from .app import BEGAN
 from .console import error_console, result_console
 from .flags import given, panel, takes
@@ -117,22 +117,43 @@ def predict(
     *pictures: Annotated[str, Parameter(group=ARGUMENTS, help="Pictures, and folders to look through.")],
     top: Annotated[int, Parameter(help="Labels to show for each picture.")] = 5,
     csv: Annotated[str | None, Parameter(help="Also write the table to this CSV file.")] = None,
+    out: Annotated[
+        str | None,
+        Parameter(
+            help="Folder for drawn and made pictures, with a page (default for made ones: predicted/MODEL-N)."
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        Parameter(help="What to write, with commas between: drawn, coco, voc, yolo, masks. (default: drawn)"),
+    ] = None,
+    min_probability: Annotated[
+        float | None,
+        Parameter(help="Leave out objects less probable than this; only 0.5 and more is drawn if not given."),
+    ] = None,
     views: Views = None,
     batch: Batch = None,
     device: Device = None,
     json: Json = False,
 ) -> int:
     """Say what a model sees in pictures and folders of pictures."""
+    from ..verbs.predict import new_folder
     from ..verbs.predict import predict as verb
 
-    more = given({"csv": csv, "views": views, "batch": batch, "device": device})
+    more = given({"csv": csv, "views": views, "batch": batch, "device": device, "format": format})
+    more |= given({"min_probability": min_probability})
     found: list[dict[str, Any]] = []
 
-    def work(_: Screen) -> list[dict[str, Any]]:
-        found.extend(verb(model, list(pictures), top=top, **more).to_json())
-        return found
+    def work(screen: Screen) -> Any:
+        def progress(done: int, total: int) -> None:
+            screen(("predicting", done, total))
 
-    code = deliver(json, work, show.predictions)
+        place = out or (lambda: new_folder(model))
+        rows = verb(model, list(pictures), top=top, out=place, progress=progress, **more)
+        found.extend(rows.to_json())
+        return found if json else rows
+
+    code = deliver(json, work, show_predict.predictions)
     return 2 if found and all("error" in row for row in found) else code
 
 

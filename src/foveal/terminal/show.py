@@ -46,7 +46,12 @@ def inspection(console: Console, doc: Doc) -> None:
     if doc["task"] == "regress":
         _numbers(console, doc["splits"], doc["labels"])
     else:
-        _splits(console, doc["splits"], doc["labels"], doc.get("pictures"))
+        all_of = "objects in all" if doc.get("objects") else "" if doc.get("classes") else "labels in all"
+        _splits(console, doc["splits"], doc["labels"], doc.get("pictures"), all_of)
+    if doc.get("objects"):
+        _objects(console, doc["objects"])
+    if doc.get("classes"):
+        _classes(console, doc["classes"])
     for choice in doc.get("choices", ()):
         console.print(text(f"{choice['option']} {choice['value']}: {choice['reason']}", "dim"))
     _issues(console, doc["issues"])
@@ -67,7 +72,11 @@ def _numbers(console: Console, splits: Mapping[str, Any], labels: Sequence[str])
 
 
 def _splits(
-    console: Console, splits: Mapping[str, Any], labels: Sequence[str], pictures: Mapping[str, int] | None
+    console: Console,
+    splits: Mapping[str, Any],
+    labels: Sequence[str],
+    pictures: Mapping[str, int] | None,
+    all_of: str = "labels in all",
 ) -> None:
     """One row a class and one column a split, where classes are counted; else a line a split. `pictures`
     is how many each split has: fewer or more than its labels where a picture may bear several."""
@@ -78,16 +87,63 @@ def _splits(
         return
     shown = table({"class": "left"} | {split or "undecided": "right" for split in splits})
     names = list(dict.fromkeys([*labels, *(name for counts in splits.values() for name in counts)]))
+    if not names:
+        console.print(
+            text(", ".join(f"{count} {split or 'undecided'}" for split, count in (pictures or {}).items()))
+        )
+        console.print()
+        return
     for name in names[:CLASSES_SHOWN]:
         row(shown, name, *(counts.get(name, 0) for counts in splits.values()))
     if len(names) > CLASSES_SHOWN:
         row(shown, f"... and {len(names) - CLASSES_SHOWN} more classes")
     sums = {split: sum(counts.values()) for split, counts in splits.items()}
     many = pictures is not None and pictures != sums
-    row(shown, "labels in all" if many else "all", *sums.values(), style="bold")
+    if all_of:
+        row(shown, all_of if many else "all", *sums.values(), style="bold")
     if pictures is not None and many:
         row(shown, "pictures", *(pictures.get(split, 0) for split in splits), style="bold")
     console.print(shown)
+    console.print()
+
+
+def _objects(console: Console, said: Doc) -> None:
+    """How many objects pictures have, and how large they are."""
+    shown = table(
+        {"objects a picture": "left"}
+        | dict.fromkeys(("least", "median", "most", "pictures of none"), "right")
+    )
+    for part, many in said["per_picture"].items():
+        row(shown, part, many["min"], f"{many['median']:g}", many["max"], said["empty"][part])
+    console.print(shown)
+    console.print()
+    if said["sides"]:
+        names = ("least", "quarter", "median", "three quarters", "most")
+        shown = table({"pixels, as a square's side": "left"} | dict.fromkeys(names, "right"))
+        for label, sides in list(said["sides"].items())[:CLASSES_SHOWN]:
+            row(
+                shown,
+                label,
+                *(f"{sides[n]:.0f}" for n in ("min", "quarter", "median", "three_quarters", "max")),
+            )
+        console.print(shown)
+    if not said["sides"]:  # only their masks tell
+        return
+    kinds = f"{said['small']} small (under 32 x 32 pixels), {said['medium']} medium, {said['large']} large (from 96)"
+    passed = f"; {said['ignored']} do not count (crowds, difficult ones)" if said["ignored"] else ""
+    console.print(text(kinds + passed, "dim"))
+    console.print()
+
+
+def _classes(console: Console, said: Doc) -> None:
+    """The share of pixels of each class, by split."""
+    parts = list(said["shares"])
+    shown = table({"share of pixels": "left"} | dict.fromkeys(parts, "right"))
+    for label in list(said["shares"][parts[0]])[:CLASSES_SHOWN] if parts else ():
+        row(shown, label, *(f"{100 * said['shares'][part][label]:.2f} %" for part in parts))
+    console.print(shown)
+    if said["ignored"]:
+        console.print(text(f"{100 * said['ignored']:.2f} % of all pixels do not count", "dim"))
     console.print()
 
 
@@ -180,10 +236,15 @@ def predictions(console: Console, rows: Sequence[Doc]) -> None:
         console.print(
             text(FAR.format("A picture lies" if beyond == 1 else f"{beyond} pictures lie"), "yellow")
         )
-    unread = [found for found in rows if "error" in found]
-    if unread:
-        console.print(text(f"{len(unread)} of {len(rows)} pictures could not be read:", "bold yellow"))
-        for found in unread:
+    unread(console, rows)
+
+
+def unread(console: Console, rows: Sequence[Doc]) -> None:
+    """The pictures that could not be read, each with its reason."""
+    failed = [found for found in rows if "error" in found]
+    if failed:
+        console.print(text(f"{len(failed)} of {len(rows)} pictures could not be read:", "bold yellow"))
+        for found in failed:
             why = found["error"].removeprefix(f"{found['path']}: ")
             console.print(Text.assemble(text(f"  {found['path']}  "), text(why, "yellow")))
 

@@ -87,7 +87,8 @@ def pictures_for(
     part, items = _part(dataset, split)
     known, issues = _known(loaded.task, dataset, items)
     pre, task = loaded.preprocessing, loaded.task
-    batches = Batches(dataset.root, known, task, task.view(pre), pre, batch, varied=False)
+    size = 1 if task.own_sizes else batch
+    batches = Batches(dataset.root, known, task, task.view(pre), pre, size, varied=False)
     told = (issue for issue in dataset.issues if issue.severity != "note")
     return part, batches, (*told, *issues)
 

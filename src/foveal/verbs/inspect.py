@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -17,6 +17,8 @@ from .. import catalog
 from ..errors import OptionError
 from ..options import ReadOptions, TrainOptions, make
 from ..values import PARTS, Choice, Dataset, figure
+from .inspected import classes_of, objects_of
+from .inspected import described as described
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -34,11 +36,11 @@ class InspectOptions(ReadOptions):
     """Everything `foveal inspect` can be told."""
 
     task: str | None = None
-    """What the data is wanted for (classify, multilabel, regress); seen from the data when not given."""
+    """What the data is wanted for (classify, detect, segment, ...); seen from the data when not given."""
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the split where the data has none; the same as in training."""
     augment: str | None = None
-    """Make a contact sheet of what training would see: none, light, trivialaugment, randaugment, augmix."""
+    """Make a contact sheet of what training would see: none, light, trivialaugment, jitter, mosaic, ..."""
     magnitude: Annotated[int, Field(ge=0, le=30)] | None = None
     """RandAugment's strength on the sheet, of 30."""
     flip: bool | None = None
@@ -89,17 +91,27 @@ class Inspection:
             "facts": dataclasses.asdict(data.facts) if data.facts else None,
             "root": data.root,
             "fingerprint": data.fingerprint,
+            "objects": objects_of(data),
+            "classes": self.classes,
             "choices": [dataclasses.asdict(choice) for choice in self.choices],
             "sheet": self.sheet,
         }
 
     def splits(self) -> dict[str, dict[str, int | float]]:
-        """Split -> label -> how many pictures bear it; where truths are numbers, split -> what describes them."""
+        """Split -> label -> how many pictures bear it, or how many objects there are of it; where truths are numbers,
+        split -> what describes them."""
         parts = [part for part in PARTS if self.dataset.part(part)]
         if self.dataset.task == "regress":
             return {part: described([item.truth for item in self.dataset.part(part)]) for part in parts}
+        if self.classes is not None:
+            return {part: dict(self.classes["pictures"].get(part, {})) for part in parts}
         counts = self.dataset.counts()
         return {part: dict(counts[part]) for part in parts}
+
+    @functools.cached_property
+    def classes(self) -> dict[str, Any] | None:
+        """What the masks of classes hold, where truths are such: see `inspected.classes_of`."""
+        return classes_of(self.dataset)
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows: pictures a label and split (or what describes their numbers),
@@ -122,20 +134,6 @@ class Inspection:
             f"<p>{len(self.dataset.items)} pictures, {escape(told)}; "
             f"{escape(self.dataset.why)}</p><table><tr><th></th>{head}</tr>{rows}</table><ul>{issues}</ul>"
         )
-
-
-def described(numbers: Sequence[float]) -> dict[str, int | float]:
-    """What describes numbers: how many they are, their range and quarters, mean and standard deviation."""
-    one = sorted(numbers)
-    quarters = statistics.quantiles(one, n=4, method="inclusive") if one[1:] else [one[0]] * 3
-    return {
-        "count": len(one),
-        "min": one[0],
-        **dict(zip(("quarter", "median", "three_quarters"), quarters, strict=True)),
-        "max": one[-1],
-        "mean": statistics.fmean(one),
-        "sd": statistics.pstdev(one),
-    }
 
 
 def _cell(value: float) -> str:
@@ -183,7 +181,7 @@ def _write_sheet(dataset: Dataset, chosen: InspectOptions, varied: dict[str, Any
     from PIL.PngImagePlugin import PngInfo
 
     from .. import plan as planning
-    from ..plan.view import training_view
+    from ..plan.view import training_among, training_view
     from ..sheet import sheet
     from ..storage import write_whole
 
@@ -193,10 +191,12 @@ def _write_sheet(dataset: Dataset, chosen: InspectOptions, varied: dict[str, Any
     _check_sheet(path)
     assert dataset.facts is not None
     view = training_view(plan.preprocessing, dataset.facts, plan.options, scratch=plan.start.state is None)
+    shown = ("What is true is drawn as training is told it.",) if plan.task.dense and plan.task.labels else ()
     image = sheet(
         dataset, plan.task, view, plan.preprocessing, title=f"{augment} on {name}",
-        notes=(str(catalog.find("augmentations", augment).__doc__), _said(plan, chosen)),
+        notes=(str(catalog.find("augmentations", augment).__doc__), _said(plan, chosen), *shown),
         seed=chosen.seed, erase=plan.fit.erase, mixup=plan.fit.mixup, cutmix=plan.fit.cutmix,
+        among=training_among(plan.preprocessing, plan.options), columns=4 if plan.task.dense else 8,
     )  # fmt: skip
     mark, file = PngInfo(), io.BytesIO()
     mark.add_text("Software", SOFTWARE)

@@ -16,7 +16,8 @@ from ..errors import DataError, ModelError, OptionError
 from ..folders import claim_next, safe_stem
 from ..storage import write_whole
 from ..values import Prediction, figure
-from .written import SURE, Writer, drawn, formats_of, is_object
+from .told import SURE, is_object
+from .written import Writer, drawn, formats_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -124,26 +125,22 @@ def predict(
     min_probability: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
-    """What the model says of pictures: for each the `top` labels, most probable first, and all that a
-    model of several labels calls present; the one number of a model of numbers; all objects with their boxes
-    and masks, all classes with theirs; the picture that was made of it.
+    """What the model says of pictures: for each the `top` labels, most probable first, and all that a model of several
+    labels calls present; a number; all objects with boxes and masks; all classes with masks; the picture made of it.
 
     Args:
         model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
-        pictures: files, and folders that are looked through with all their subfolders, in the
-            order of their names.
+        pictures: files, and folders that are looked through with all their subfolders, in the order of their names.
         batch: pictures computed together.
         csv: also write the rows to this file.
-        views: how often each picture is looked at, see `foveal.structure.views.Views`; when not given, as
-            often as when the run was judged.
-        out: a folder for what `verbs.written` tells of: drawn pictures when no `format` is given, and pictures that
-            were made, with a page. Nothing that is there is written over. A function is asked for a folder once there
-            is something that must be written: pictures that were made, or a `format`. When not given, pictures that
-            were made are in the rows (`picture`, Pillow's), and a `format` is written to a new folder
-            `predicted/MODEL-N`.
-        format: `drawn`, `coco`, `voc`, `yolo` and `masks`, with commas between.
-        min_probability: leave out objects less probable than this. When not given all are in the rows and in COCO's
-            file, which tells probabilities; those from 0.5 are drawn and written in the other formats.
+        views: how often each picture is looked at (`structure.views`); when not given, as when the run was judged.
+        out: a folder for drawn pictures, pictures that were made, and a page (`verbs.written`); nothing that is there
+            is written over. A function is asked for a folder once something must be written: pictures that were
+            made, or a `format`. When not given, a `format` goes to a new folder `predicted/MODEL-N`, and pictures
+            that were made are in the rows (`picture`, Pillow's).
+        format: what is written: `drawn`, `coco`, `voc`, `yolo` and `masks`, with commas between.
+        min_probability: leave out objects less probable than this. When not given, all are in the rows and in COCO's
+            file, which tells probabilities, and those from 0.5 in the other formats.
         progress: is told (pictures done, pictures in all).
 
     Boxes are x0, y0, x1, y1 in the picture's own pixels, masks COCO's compressed run lengths. A picture that cannot be
@@ -155,6 +152,28 @@ def predict(
         OptionError: a format that there is not, or that cannot hold what this model says.
         DiskError: nothing can be written to `out`.
     """
+    _check(top, batch, min_probability)
+    asked = formats_of(format)
+    network = loaded_model(model, device, "predict")
+    bases = _bases([pictures] if isinstance(pictures, str | os.PathLike) else list(pictures))
+    if (looks := network.preprocessing.views if views is None else views) != 1:
+        network = _looking(network, looks)
+    writer = _writer(model, network, out, asked, bases, min_probability)
+    results = Predictions(labels=network.labels)
+    for one in _said(network, list(bases), batch or TOGETHER):
+        kept = replace(one, predictions=_best(one.predictions, top, min_probability))
+        results.append(kept if writer is None else writer.keep(kept))
+        if progress is not None:
+            progress(len(results), len(bases))
+    if writer is not None:
+        writer.finish()
+        results.out, results.page = writer.folder, writer.page
+    if csv is not None:
+        results.to_csv(csv)
+    return results
+
+
+def _check(top: int, batch: int | None, least: float | None) -> None:
     for name, value in (("--top", top), ("--batch", batch)):
         if value is not None and value < 1:
             raise OptionError(
@@ -162,31 +181,16 @@ def predict(
                 f"{name} takes a whole number from 1.",
                 "Give another value.",
             )
-    if min_probability is not None and not 0 <= min_probability <= 1:
+    if least is not None and not 0 <= least <= 1:
         raise OptionError(
-            f"--min-probability was given as {min_probability!r}.", "A number from 0 to 1.", "Give another value."
+            f"--min-probability was given as {least!r}.", "A number from 0 to 1.", "Give another value."
         )
-    asked = formats_of(format)
-    network = loaded_model(model, device, "predict")
-    bases = _bases([pictures] if isinstance(pictures, str | os.PathLike) else list(pictures))
-    views = network.preprocessing.views if views is None else views
-    if views != 1:
-        network = _looking(network, views)
-    writer = _writer(model, network, out, asked, bases, min_probability)
-    results, found = Predictions(labels=network.labels), list(bases)
-    together = batch or TOGETHER
-    for start in range(0, len(found), together):
-        for one in network.predict(found[start : start + together], batch=together):
-            kept = replace(one, predictions=_best(one.predictions, top, min_probability))
-            results.append(kept if writer is None else writer.keep(kept))
-        if progress is not None:
-            progress(len(results), len(found))
-    if writer is not None:
-        writer.finish()
-        results.out, results.page = writer.folder, writer.page
-    if csv is not None:
-        results.to_csv(csv)
-    return results
+
+
+def _said(model: Model, paths: Sequence[str], batch: int) -> Iterator[Prediction]:
+    """What the model says of each picture; so many are computed, and in memory, at a time."""
+    for start in range(0, len(paths), batch):
+        yield from model.predict(paths[start : start + batch], batch=batch)
 
 
 def new_folder(model: Model | str | os.PathLike[str]) -> Path:
@@ -217,23 +221,25 @@ def _writer(
     return Writer(place, network.labels, asked, default=given, bases=bases, least=least, title=title)
 
 
-def _best(
-    predictions: list[dict[str, Any]], top: int, least: float | None = None
-) -> list[dict[str, Any]]:
-    """The first `top`, whatever else is present, and all that lies on the picture and is probable enough."""
-    return [
-        guess
-        for rank, guess in enumerate(predictions)
-        if ((is_object(guess) and (least is None or guess.get("probability", 1.0) >= least)) or "share" in guess)
-        or (not is_object(guess) and (rank < top or guess.get("present")))
-    ]
+def _best(predictions: list[dict[str, Any]], top: int, least: float | None = None) -> list[dict[str, Any]]:
+    """The first `top`, whatever else is present, all classes of a map, and all objects that are probable enough."""
+    return [guess for rank, guess in enumerate(predictions) if _counts(guess, rank, top, least)]
+
+
+def _counts(guess: dict[str, Any], rank: int, top: int, least: float | None) -> bool:
+    if is_object(guess):
+        return least is None or guess.get("probability", 1.0) >= least
+    return rank < top or "share" in guess or bool(guess.get("present"))
 
 
 def _plain(guess: dict[str, Any]) -> dict[str, Any]:
     """A prediction as cells of a table."""
-    found = {name: value for name, value in guess.items() if name not in (*LARGE, "box")}
-    if "error" in found:  # a number that the task says, not why a picture cannot be read
-        found["squared_error"] = found.pop("error")
+    # an error that a task says is a number, not why a picture cannot be read
+    found = {
+        "squared_error" if name == "error" else name: value
+        for name, value in guess.items()
+        if name not in (*LARGE, "box")
+    }
     return found | dict(zip(("x0", "y0", "x1", "y1"), guess.get("box", ()), strict=False))
 
 
