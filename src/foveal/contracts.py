@@ -29,7 +29,11 @@ Pair = tuple["Image.Image", Any]
 
 
 class Reader(Protocol):
-    """readers/NAME.py"""
+    """readers/NAME.py
+
+    A module may also have `ASKED`, the tasks one of which must be asked for, for it to be heard, and then only where
+    no other reader claims the data; and `named_for(path, task)`, the name of that of its own sets that suits a task.
+    """
 
     SOURCE: str
 
@@ -75,8 +79,9 @@ class Task(Protocol):
     the training pictures' truths, `from_data(dataset)` returns those options of `build` that only they tell.
 
     A module may also have `prefers(dataset)`: for options that all tasks have (`network`, `size`, `batch`,
-    `augment`, `freeze`, ...), (value, reason) where its pictures want others than classification's; and
-    `SCALE`, the (mean, std) of pictures, each number for all channels, where networks from scratch want these.
+    `augment`, `freeze`, ...), (value, reason) where its pictures want others than classification's;
+    `SCALE`, the (mean, std) of pictures, each number for all channels, where networks from scratch want these; and
+    `weighed(dataset, balance)`, the `class_weights` of `build` for `--balance`, where its truths are no labels.
 
     A task may also be `Calibrating`, and `Explainable`.
     """
@@ -151,7 +156,7 @@ class Calibrating(Protocol):
 
     def calibrated(self, outputs: Tensor, truths: Any) -> Task:
         """The task with what only validation outputs can tell filled in: a temperature, thresholds.
-        `outputs` are the network's own (logits), of all validation pictures, on the CPU."""
+        `outputs` are those of `step` in evaluation (logits), of all validation pictures, on the CPU."""
 
 
 class Explainable(Protocol):

@@ -13,8 +13,9 @@ import pytest
 from foveal import catalog
 from foveal.errors import FovealError
 from foveal.options import ReadOptions
-from foveal.values import PARTS, Claim, Dataset
-from pictures import class_folder, split_folder, write_idx
+from foveal.values import PARTS, Claim, Dataset, labels_of
+from labelled import labelled
+from pictures import class_folder, shape, split_folder, write_idx
 
 READERS = catalog.names("readers")
 
@@ -68,9 +69,20 @@ def sample(name: str, root: Path) -> Path:
         return root
     if name == "builtin":
         return Path("digits")
+    if name in ("masks", "pairs"):
+        other = {"masks": "masks", "pairs": "targets"}[name]
+        for folder in ({"masks": "images", "pairs": "inputs"}[name], other):
+            (root / folder).mkdir(parents=True)
+            for n in range(3):
+                shape(n).convert("1" if folder == "masks" else "RGB").save(root / folder / f"{n}.png")
+        return root
+    if name == "pictures":
+        return class_folder(root, 2, 3)
     if name == "torchvision":
         class_folder(root / "home" / "eurosat" / "2750", 2, 3)
         return Path("eurosat")
+    if name in ("coco", "voc", "yolo"):
+        return labelled(name, root)
     pytest.fail(f"give the reader {name!r} a sample here")
 
 
@@ -88,7 +100,7 @@ def test_what_it_claims_it_reads_and_the_data_round_trips(name: str, tmp_path: P
     assert (data.reader, bool(data.why), bool(data.items)) == (name, True, True)
     assert len({item.id for item in data.items}) == len(data.items)
     assert {item.part for item in data.items} <= {"", *PARTS}
-    assert {item.truth for item in data.items} <= set(data.labels)
+    assert {label for item in data.items for label in labels_of(item.truth)} <= set(data.labels)
     assert all((Path(data.root) / item.path).is_file() and "\\" not in item.path for item in data.items)
     assert Path(data.root).is_absolute()
     assert Dataset.from_json(json.loads(json.dumps(data.to_json()))) == data

@@ -326,3 +326,37 @@ def test_hash_seed_does_not_matter() -> None:
 
 def test_constants_are_the_documented_ones() -> None:
     assert (splits.SHARE, splits.CAP) == (0.15, 5000)
+
+
+def objects(*labels: str) -> list[dict[str, object]]:
+    return [{"label": label, "box": [0.0, 0.0, 2.0, 2.0]} for label in labels]
+
+
+def test_pictures_with_objects_are_split_so_that_training_shows_every_class() -> None:
+    items = [Item(f"{n}", f"{n}", objects(*["a"] * (n % 3), "b"), sha256=f"{n}") for n in range(40)]
+    items += [Item(f"r{n}", f"r{n}", objects("rare", "a", "rare"), sha256=f"r{n}") for n in range(3)]
+    for seed in range(5):
+        got, choices = split(Dataset("/d", "detect", "t", "w", ("a", "b", "rare"), tuple(items)), seed)
+        assert set(got.counts()["train"]) == {"a", "b", "rare"}
+        assert "rare" in got.counts()["val"]
+        assert got.labels == ("a", "b", "rare")
+        assert "stratified" in choices[0].reason
+
+
+def test_objects_that_training_lacks_are_left_out_of_their_pictures() -> None:
+    parts = {"train": ("a", "b"), "val": ("a", "c"), "test": ("c",)}
+    items = [
+        Item(f"{p}{n}", f"{p}{n}", objects(*s), p, sha256=f"{p}{n}")
+        for p, s in parts.items()
+        for n in range(2)
+    ]
+    got, _ = split(Dataset("/d", "detect", "t", "w", ("a", "b", "c"), tuple(items)), 0)
+    assert (len(got.items), got.labels) == (6, ("a", "b"))
+    assert {item.part: [one["label"] for one in item.truth] for item in got.items} == {
+        "train": ["a", "b"],
+        "val": ["a"],
+        "test": [],
+    }
+    says = [issue.says for issue in got.issues]
+    assert "Class 'c' is in val but not in train: 2 objects left out." in says
+    assert any("'b' in val" in one for one in says)

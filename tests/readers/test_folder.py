@@ -234,10 +234,10 @@ OTHER_TASKS = {
 @pytest.mark.parametrize("places", OTHER_TASKS.values(), ids=OTHER_TASKS)
 def test_other_tasks_are_not_taken_for_classes(tmp_path: Path, places: list[str]) -> None:
     put(tmp_path, *places)
-    assert claims(tmp_path) == []
+    reader = "pairs" if "input/1.png" in places else "masks"
+    assert [claim.reader for claim in claims(tmp_path)] == [reader]
     with pytest.raises(DataError, match="side by side") as caught:
-        got(tmp_path)
-    assert "detection and segmentation" in caught.value.todo
+        read(str(tmp_path), ReadOptions(reader="folder"))
     assert caught.value.allowed
 
 
@@ -246,7 +246,15 @@ def test_an_annotation_beside_each_picture_is_no_class(tmp_path: Path) -> None:
     for name in ("train/1", "train/2", "test/3"):
         (tmp_path / f"{name}.xml").write_text("<annotation/>")
     with pytest.raises(DataError, match="beside each picture"):
-        got(tmp_path)
+        read(str(tmp_path), ReadOptions(reader="folder"))
+    assert folder.sniff(tmp_path) is None
+
+
+def test_folders_named_after_a_split_and_a_year_are_no_classes(tmp_path: Path) -> None:
+    put(tmp_path, "train2017/1.png", "val2017/2.png")
+    assert folder.sniff(tmp_path) is None
+    put(tmp_path / "one", "train2017/1.png")
+    assert folder.sniff(tmp_path / "one") is None
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,17 @@ from foveal.errors import DataError
 from foveal.options import ReadOptions
 from foveal.readers import prepare, read
 from foveal.readers._recast import recast
-from foveal.values import Dataset, Item
+from foveal.values import Dataset, Item, labels_of
 from pictures import class_folder, shape
+
+BOXED = {"label": "a", "box": [1.0, 2.0, 3.0, 4.0], "area": 3.0}
+OUTLINED = {**BOXED, "polygons": [[1.0, 2.0, 3.0, 2.0, 3.0, 4.0]]}
+MASK = {"label": "b", "mask": "m.png", "value": 2}
 
 
 def made(task: str, truths: list[Any], column: str = "") -> Dataset:
     items = tuple(Item(f"{n}.png", f"{n}.png", truth) for n, truth in enumerate(truths))
-    labels = tuple(sorted({t for t in truths if isinstance(t, str)}))
+    labels = tuple(sorted({label for t in truths for label in labels_of(t)}))
     return Dataset("/d", task, "csv", "a table", labels, items, column=column)
 
 
@@ -28,6 +32,14 @@ def made(task: str, truths: list[Any], column: str = "") -> Dataset:
         ("classify", ["10", "2", "-1.5"], "regress", [10.0, 2.0, -1.5], ("age",)),
         ("multilabel", [["b"], ["a"]], "classify", ["b", "a"], ("a", "b")),
         ("regress", [3.75, 2.0, 10.0], "classify", ["3.75", "2", "10"], ("2", "3.75", "10")),
+        ("instances", [[OUTLINED, MASK], []], "detect", [[BOXED, MASK], []], ("a", "b")),
+        ("instances", [[OUTLINED, MASK], []], "segment", [[OUTLINED, MASK], []], ("background", "a", "b")),
+        ("instances", [[MASK, OUTLINED, MASK], []], "multilabel", [["a", "b"], []], ("a", "b")),
+        ("detect", [[BOXED, BOXED], []], "multilabel", [["a"], []], ("a",)),
+        ("detect", [[BOXED, BOXED], [{**BOXED, "label": "c"}]], "classify", ["a", "c"], ("a", "c")),
+        ("detect", [[BOXED], []], "upscale", [None, None], ()),
+        ("classify", ["a", "b"], "autoencode", [None, None], ()),
+        ("segment", [{"mask": "m.png", "legend": {}}], "autoencode", [None], ()),
     ],
 )
 def test_what_can_be_turned(
@@ -38,7 +50,7 @@ def test_what_can_be_turned(
     assert "as asked" in got.why
 
 
-@pytest.mark.parametrize("wanted", [None, "classify", "autoencode"])
+@pytest.mark.parametrize("wanted", [None, "classify", "a task of somebody's own"])
 def test_what_stays_as_it_is(wanted: str | None) -> None:
     data = made("classify", ["a", "b"])
     assert recast(data, wanted) is data
@@ -51,6 +63,12 @@ def test_what_stays_as_it_is(wanted: str | None) -> None:
         ("multilabel", [["a"], ["a", "b"], []], "classify", r"1.png \(a, b\), 2.png \(none\)"),
         ("multilabel", [["a"]], "regress", "is data to multilabel .a table., where data to regress is wanted"),
         ("segment", ["m.png"], "classify", "is data to segment"),
+        ("segment", ["m.png"], "multilabel", "not known before it is opened"),
+        ("segment", ["m.png"], "instances", "do not tell one object from the next"),
+        ("detect", [[BOXED]], "instances", "boxes do not tell the outlines"),
+        ("detect", [[BOXED]], "segment", "boxes do not tell the outlines"),
+        ("classify", ["a"], "detect", "do not say where"),
+        ("detect", [[BOXED], [], [BOXED, MASK]], "classify", r"1.png \(none\), 2.png \(a, b\)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named(task: str, truths: list[Any], wanted: str, came: str) -> None:

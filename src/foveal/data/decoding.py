@@ -45,6 +45,7 @@ _TURN = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+_SWAPPING = (5, 6, 7, 8)  # orientations under which width and height change places
 _FAMILIES = ({"JPEG", "MPO"}, {"BMP", "DIB"}, {"PPM", "PBM", "PGM", "PNM"}, {"ICO", "BMP", "PNG"})
 _READABLE = (
     "JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF and the other formats that Pillow reads, whole and unencrypted."
@@ -122,6 +123,17 @@ def look(root: str | Path, item: Item) -> Look:
         if colours.is_see_through(image):
             notes.add("alpha")
     return Look(digest, image.width, image.height, grey, size, tuple(sorted(notes)))
+
+
+def sides(path: str | Path) -> tuple[int, int] | None:
+    """Width and height of the upright picture by its file's head alone; None where that cannot be read."""
+    name = os.fspath(path)
+    try:
+        with _file(name, name) as (file, _), _silent(), _refusing(name):
+            image = _identified(file, name)
+            return (image.height, image.width) if _orientation(image) in _SWAPPING else image.size
+    except PictureError:
+        return None
 
 
 def _open(path: str, name: str, channels: int, shorter: int | None = None) -> Image.Image:

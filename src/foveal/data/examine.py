@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..errors import DataError, PictureError
 from ..values import Dataset, Facts, Issue, Item
-from . import looks
+from . import looks, truths
 from .decoding import Look
 from .fingerprint import fingerprint
 
@@ -42,13 +42,15 @@ _BROKEN = {
 
 
 def examine(dataset: Dataset, progress: Progress | None = None, *, data_home: str | None = None) -> Dataset:
-    """The data set without unreadable pictures, with every item's hash, issues, facts and fingerprint.
+    """The data set without unreadable pictures, with every item's hash, issues, facts and fingerprint; objects are
+    held against their pictures and mended (`truths.checked`).
 
     `progress` is told (pictures done, pictures in all) from this thread. What was found is kept
     under the data home, so that files that have not changed are not decoded again.
 
     Raises:
-        DataError: more than a tenth of the pictures, or all, cannot be read, or a container cannot.
+        DataError: more than a tenth of the pictures, or all, cannot be read, or a container cannot; or not one
+            of the objects told can be used.
     """
     results = _look_at_all(dataset, progress or (lambda done, total: None), data_home)
     broken = {i.id: r for i, r in zip(dataset.items, results, strict=True) if isinstance(r, PictureError)}
@@ -57,10 +59,13 @@ def examine(dataset: Dataset, progress: Progress | None = None, *, data_home: st
         raise _too_many(dataset, broken)
     items = tuple(dataclasses.replace(item, sha256=found.sha256) for item, found in seen)
     found_in = {item.id: found for item, found in seen}
+    sizes = {id: (found.width, found.height) for id, found in found_in.items()}
+    items, mended = truths.checked(dataset.task, items, sizes)
+    odd = (*_left_out(broken), *_oddities(found_in), *_duplicates(items))
     return dataclasses.replace(
         dataset,
         items=items,
-        issues=(*dataset.issues, *_left_out(broken), *_oddities(found_in), *_duplicates(items)),
+        issues=(*dataset.issues, *mended, *odd),
         facts=_facts([found for _, found in seen]),
         fingerprint=fingerprint(items),
     )
@@ -169,11 +174,13 @@ def _duplicates(items: Sequence[Item]) -> Iterable[Issue]:
             _ids(plain),
         )
     if torn:
+        named = all(isinstance(item.truth, str) for group in torn for item in group)
+        two, wrong = ("under two labels", "One label") if named else ("with different truths", "One of them")
         yield Issue(
             "duplicate-labels",
             "warning",
-            f"{_times(len(torn), 'picture stands', 'pictures stand')} under two labels, byte for byte the "
-            f"same ({_named(torn)}). One label must be wrong.",
+            f"{_times(len(torn), 'picture stands', 'pictures stand')} {two}, byte for byte the "
+            f"same ({_named(torn)}). {wrong} must be wrong.",
             _ids(torn),
         )
     if leaks:

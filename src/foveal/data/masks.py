@@ -2,7 +2,8 @@
 
 A reader tells {"mask": path relative to the root, "legend": {...}}: what each value of its pixels means, a value
 written as "7" (an index or a shade of grey) or "#ff8000" (a colour), and its label, or None for what neither teaches
-nor counts. Values that the legend lacks do not count either.
+nor counts. Values that the legend lacks do not count either. Or it tells a list of objects (`data.objects`), whose
+regions are painted over each other in their order; what no object covers is `BACKGROUND`.
 """
 
 from __future__ import annotations
@@ -14,24 +15,29 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torchvision import tv_tensors
 
 from ..errors import PictureError
+from .mask_files import BACKGROUND, code_of, open_mask, packed, value_of
+from .objects import Objects, region
 from .views import IGNORED
 
+__all__ = ["BACKGROUND", "code_of", "indices", "moving", "open_mask", "packed", "painted", "value_of"]
 Legend = Mapping[str, str | None]
 
 
-def moving(
-    truth: Mapping[str, Any], labels: Sequence[str], size: tuple[int, int], root: str
-) -> tv_tensors.Mask:
+def moving(truth: Any, labels: Sequence[str], size: tuple[int, int], root: str) -> tv_tensors.Mask:
     """The class index of every pixel, uint8 `HW`, on a picture of `size` (width, height); `IGNORED` where the legend
-    says so or says nothing, and for labels that are not among `labels`.
+    says so or says nothing, and for labels that are not among `labels`. `truth` is a mask with its legend, a list of
+    objects, or {"objects": such a list}.
 
     Raises:
         PictureError: the mask cannot be read, or has another size than its picture.
+        DataError: so for the mask of an object.
     """
+    if not (isinstance(truth, Mapping) and "mask" in truth):
+        objects = truth["objects"] if isinstance(truth, Mapping) else truth
+        return tv_tensors.Mask(torch.from_numpy(painted(objects, labels, size, root)))
     path = Path(root, str(truth["mask"]))
     pixels = open_mask(path)
     if pixels.shape[:2] != size[::-1]:
@@ -44,54 +50,30 @@ def moving(
     return tv_tensors.Mask(torch.from_numpy(indices(pixels, truth["legend"], labels)))
 
 
-def indices(pixels: NDArray[Any], legend: Legend, labels: Sequence[str]) -> NDArray[np.uint8]:
-    """Class indices `HW` of a mask's values `HW` (indices, greys) or `HW3` (colours)."""
-    found = np.full(pixels.shape[:2], IGNORED, np.uint8)
+def painted(objects: Objects, labels: Sequence[str], size: tuple[int, int], root: str) -> NDArray[np.uint8]:
+    """Class indices `HW` of objects painted one after the other on the background; those to be ignored, and those of
+    labels that are not among `labels`, are `IGNORED`. A crowd is of its class."""
     place = {label: n for n, label in enumerate(labels)}
-    coded = packed(pixels)
-    for value, label in legend.items():
-        if label in place:
-            found[coded == code_of(value)] = place[label]
+    found = np.full(size[::-1], place.get(BACKGROUND, IGNORED), np.uint8)
+    for one in objects:
+        known = not one.get("ignore") and one["label"] in place
+        found[region(one, size, root)] = place[one["label"]] if known else IGNORED
     return found
 
 
-def packed(pixels: NDArray[Any]) -> NDArray[np.int64]:
-    """One number a pixel: its index or grey as it is, a colour beyond all of these."""
-    wide = pixels.astype(np.int64)
-    if wide.ndim == 2:
-        return wide
-    return (1 << 24) + (wide[..., 0] << 16) + (wide[..., 1] << 8) + wide[..., 2]
-
-
-def code_of(value: str) -> int:
-    """A legend's value as `packed` has it."""
-    return (1 << 24) + int(value[1:], 16) if value.startswith("#") else int(value)
-
-
-def value_of(code: int) -> str:
-    """What `packed` made of a pixel, as a legend writes it."""
-    return f"#{code - (1 << 24):06x}" if code >= 1 << 24 else str(code)
-
-
-def open_mask(path: Path) -> NDArray[Any]:
-    """A mask's own values: indices of a palette or greys `HW` (16-bit ones as they are), colours `HW3`; transparency
-    is left out, and colours that are grey everywhere are greys.
-
-    Raises:
-        PictureError: it is not there, or no picture.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode in ("1", "L", "P", "I", "I;16"):
-                values = np.asarray(image.convert("L") if image.mode == "1" else image)
-                return values
-            colours = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PictureError(
-            "unreadable",
-            f"The mask {path} cannot be read: {error}.",
-            "A PNG (or another lossless picture) whose pixels' values say what is where.",
-            "Correct the file, or leave its picture out with --exclude.",
-        ) from error
-    grey = (colours[..., 0] == colours[..., 1]).all() and (colours[..., 1] == colours[..., 2]).all()
-    return colours[..., 0] if grey else colours
+def indices(pixels: NDArray[Any], legend: Legend, labels: Sequence[str]) -> NDArray[np.uint8]:
+    """Class indices `HW` of a mask's values `HW` (indices, greys) or `HW3` (colours)."""
+    place = {label: n for n, label in enumerate(labels)}
+    meant = {code_of(value): place[label] for value, label in legend.items() if label in place}
+    if pixels.dtype == np.uint8 and pixels.ndim == 2:  # the usual ones at once, by a table
+        table = np.full(256, IGNORED, np.uint8)
+        for code, index in meant.items():
+            if code < 256:
+                table[code] = index
+        looked_up: NDArray[np.uint8] = table[pixels]
+        return looked_up
+    found = np.full(pixels.shape[:2], IGNORED, np.uint8)
+    coded = packed(pixels)
+    for code, index in meant.items():
+        found[coded == code] = index
+    return found

@@ -4,7 +4,8 @@ A reader tells a list of objects, each a plain dictionary: `label`; `box` (x0, y
 picture, from the left and upper edge of the first pixel to the right and lower edge of the last); and where they are
 known `polygons` (lists of x, y, x, y, ...), `rle` (COCO's {"size": [height, width], "counts": ...}), `mask` (the path
 of a picture, relative to the root) with `value` (its pixels of this object; without it, those that are not black);
-`area` in pixels; `crowd` (many objects as one, COCO) and `ignore` (too hard to count, VOC). An object whose `mask` is
+`area` in pixels; `crowd` (many objects as one, COCO) and `ignore` (too hard to count, VOC). `on` are the sides
+(width, height) that labels tell of their picture, until the examination has held them against it. An object whose `mask` is
 a file may leave its `box` out: it is the mask's.
 """
 
@@ -22,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
+from ..charts.run_lengths import decoded
 from ..errors import DataError
 
 Objects = Sequence[Mapping[str, Any]]
@@ -123,16 +125,13 @@ def region(one: Mapping[str, Any], size: tuple[int, int], root: str) -> NDArray[
     width, height = size
     if "mask" in one:
         return _from_file(Path(root, str(one["mask"])), one.get("value"), size)
-    from pycocotools import mask as coco
-
     if "rle" in one:
-        runs = one["rle"]
-        if isinstance(runs["counts"], list):
-            runs = coco.frPyObjects(runs, *runs["size"])
-        return np.asarray(coco.decode(runs), dtype=bool)
+        return decoded(one["rle"])
     if one.get("polygons"):
+        from pycocotools import mask as coco
+
         parts = coco.frPyObjects([list(map(float, p)) for p in one["polygons"]], height, width)
-        return np.asarray(coco.decode(coco.merge(parts)), dtype=bool)
+        return decoded(coco.merge(parts))
     x0, y0, x1, y1 = (round(value) for value in one["box"])
     seen = np.zeros((height, width), dtype=bool)
     seen[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = True

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError, nearest
-from ..values import PARTS, Choice, Dataset, Issue, Item
+from ..values import PARTS, Choice, Dataset, Issue, Item, labels_of
 
 SHARE = 0.15
 CAP = 5000
-_NAMED = ("classify", "multilabel")  # tasks whose truths are class names
+_OBJECTS = ("detect", "instances")  # tasks whose truths are lists of objects, each with its class
+_NAMED = ("classify", "multilabel", *_OBJECTS)  # tasks whose truths name classes
 _CAP_WHY = f"at most {CAP:,}, where an accuracy's standard error is at most 0.7 points"
 
 Group = tuple[Item, ...]
@@ -26,7 +27,7 @@ def split(dataset: Dataset, seed: int) -> tuple[Dataset, list[Choice]]:
 
     Given splits stay as they are; a missing validation split is carved from training, a missing
     test split only where nothing but training was given. What cannot be learned (a class that
-    training lacks) is left out and named in the issues.
+    training lacks) is left out and named in the issues: its pictures, or its objects alone.
 
     Raises:
         DataError: nothing to train on, one class only, or one picture a class.
@@ -45,8 +46,11 @@ def split(dataset: Dataset, seed: int) -> tuple[Dataset, list[Choice]]:
     items, carved = _carve(items, given, seed, dataset.task)
     choices += carved
     labels, issues = dataset.labels, list[Issue]()
+    if dataset.task in _OBJECTS:
+        items, issues = _learnable(items)
     if dataset.task in _NAMED:
-        items, issues = _lacking(dataset, items, given)
+        items, lacking = _lacking(dataset, items, given)
+        issues += lacking
         if not any(item.part == "val" for item in items):
             raise _no_val(dataset, issues)
         learned = _labels(item for item in items if item.part == "train")
@@ -243,8 +247,9 @@ def _strata(groups: Sequence[Group], task: str) -> dict[str, str]:
 
 
 def _names(truth: Any) -> list[str]:
+    """The classes that a truth names, each once."""
     if isinstance(truth, list | tuple):
-        return [str(label) for label in truth]
+        return list(dict.fromkeys(labels_of(truth)))
     return [truth if isinstance(truth, str) else json.dumps(truth, sort_keys=True)]
 
 
@@ -303,6 +308,27 @@ def _no_val(dataset: Dataset, issues: Sequence[Issue]) -> DataError:
         "A validation split with classes of the same names as in the training split.",
         "Give the class folders the same names, or take val away: it is then carved from train.",
     )
+
+
+def _learnable(items: Sequence[Item]) -> tuple[list[Item], list[Issue]]:
+    """The items less the objects of classes that no training picture shows, which are named."""
+    learned = _labels(item for item in items if item.part == "train")
+    strange: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    kept = []
+    for item in items:
+        known = [one for one in item.truth if one["label"] in learned]
+        for one in item.truth:
+            if one["label"] not in learned:
+                strange[item.part, one["label"]].append(item.id)
+        kept.append(item if len(known) == len(item.truth) else dataclasses.replace(item, truth=known))
+    issues = []
+    for (part, label), ids in sorted(strange.items()):
+        near = nearest(label, learned, 1)
+        meant = f" Is it meant to be {near[0]!r}?" if near else ""
+        count = f"{len(ids)} object{'s' * (len(ids) != 1)}"
+        says = f"Class {label!r} is in {part} but not in train: {count} left out.{meant}"
+        issues.append(Issue("class-not-in-train", "warning", says, tuple(dict.fromkeys(ids))))
+    return kept, issues
 
 
 def _lacking(dataset: Dataset, items: Sequence[Item], given: set[str]) -> tuple[list[Item], list[Issue]]:

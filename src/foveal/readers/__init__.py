@@ -19,7 +19,8 @@ from ._recast import recast
 
 _LAYOUTS = (
     "A folder with a folder for each class (also under train/, val/, test/), a CSV of paths and labels, "
-    "IDX files as MNIST's, or a data set's name"
+    "COCO's JSON, Pascal VOC's XML or YOLO's text files with their pictures, pictures with masks or in pairs, IDX "
+    "files as MNIST's, or a data set's name"
 )
 
 
@@ -56,14 +57,17 @@ def read(data: str | None, options: ReadOptions, task: str | None = None) -> Dat
         found = _reader("builtin").read(Path("digits"), options)
     else:
         path = _path(data)
-        found = _reader(_chosen(path, options)).read(path, options)
+        reader = _reader(_chosen(path, options, task))
+        found = reader.read(getattr(reader, "named_for", lambda path, task: path)(path, task), options)
     return recast(_without(found, options.exclude), task)
 
 
-def claims(path: Path) -> list[Claim]:
-    """What every reader says of a path or name, the silent ones left out."""
-    said = (_reader(name).sniff(path) for name in catalog.names("readers"))
-    return [claim for claim in said if claim is not None]
+def claims(path: Path, task: str | None = None) -> list[Claim]:
+    """What every reader says of a path or name, the silent ones left out. Readers with `ASKED` are heard where no
+    other claims the path, and one of these tasks is wanted."""
+    said = [(_reader(name), _reader(name).sniff(path)) for name in catalog.names("readers")]
+    firm = [claim for reader, claim in said if claim is not None and not hasattr(reader, "ASKED")]
+    return firm or [c for reader, c in said if c is not None and task in getattr(reader, "ASKED", ())]
 
 
 def known_names() -> tuple[str, ...]:
@@ -102,14 +106,14 @@ def _path(name: str) -> Path:
     return path
 
 
-def _chosen(path: Path, options: ReadOptions) -> str:
+def _chosen(path: Path, options: ReadOptions, task: str | None) -> str:
     """The reader that was asked for, or the only one that claims the path."""
     if options.reader is not None:
         catalog.find("readers", options.reader)  # an unknown name is answered with the nearest
         if not path.exists() and not _reader(options.reader).sniff(path):
             raise _absent(path)
         return options.reader
-    found = claims(path)
+    found = claims(path, task)
     if len(found) == 1:
         return found[0].reader
     if found:
@@ -164,13 +168,18 @@ def _unclaimed(path: Path) -> DataError:
     tables = csv.tables(path)
     if other:
         todo = (
-            "Data for detection and segmentation cannot be read yet; for classes, sort the pictures by class."
+            "Data for detection and segmentation is known by its label files, of which none here is like those of "
+            "COCO, VOC or YOLO, or by masks; --reader coco (or voc, yolo, masks, pairs) says what each would need. For "
+            "classes, sort the pictures by class."
         )
     elif tables:
         more = f" (or {shown([table.name for table in tables[1:]])})" if tables[1:] else ""
         todo = f"To read a table, give it itself: {tables[0]}{more}."
     elif tree.bears:
-        todo = "Sort the pictures into one folder a class, or list them in a CSV with their labels."
+        todo = (
+            "Sort the pictures into one folder a class, or list them in a CSV with their labels; or give --task "
+            "upscale or --task autoencode, for which they need none."
+        )
     else:
         todo = "Check the path; `foveal inspect digits` shows what a readable data set looks like."
     return DataError(

@@ -13,7 +13,7 @@ from ._tree import Folder
 _PICTURE_WORDS = frozenset(
     ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "inputs", "input")
 )
-_TRUTH_WORDS = frozenset((
+TRUTH_WORDS = frozenset((
     "labels", "label", "masks", "mask", "annotations", "annotation", "annots", "annot", "segmentation",
     "segmentations", "segmentationclass", "segmentationobject", "imagesets", "gt", "groundtruth",
     "ground_truth", "targets", "target",
@@ -50,8 +50,8 @@ def layout(root: Folder) -> Layout | None:
 def other_task(tree: Folder, depth: int = 3) -> str | None:
     """What a tree looks like that is not made for classification, or None."""
     names = {folder.name.lower() for folder in tree.folders}
-    if names & _PICTURE_WORDS and names & _TRUTH_WORDS:
-        pair = [sorted(names & words)[0] for words in (_PICTURE_WORDS, _TRUTH_WORDS)]
+    if names & _PICTURE_WORDS and names & TRUTH_WORDS:
+        pair = [sorted(names & words)[0] for words in (_PICTURE_WORDS, TRUTH_WORDS)]
         return f"folders {pair[0]!r} and {pair[1]!r} side by side, as for detection or segmentation"
     for name in sorted(names):
         mate = next((name + end for end in _MASK_ENDS if name + end in names), None)
@@ -71,6 +71,11 @@ def other_task(tree: Folder, depth: int = 3) -> str | None:
 
 def _is_wrapper(folder: Folder) -> bool:
     return not folder.pictures and bool(folder.bearing) and part_of(folder.name) is None
+
+
+def _is_part(folder: Folder) -> bool:
+    """Whether it is named after a split, with or without a year: `train2017`."""
+    return part_of(folder.name.rstrip("0123456789")) is not None
 
 
 def _parts_beneath(top: Folder) -> Layout | None:
@@ -96,14 +101,14 @@ def _parts_above(top: Folder) -> Layout | None:
 def _classes(top: Folder) -> Layout | None:
     """DATA/cat/1.jpg"""
     bearing = top.bearing
-    flat_parts = [folder for folder in bearing if part_of(folder.name) and folder.pictures]
+    flat_parts = [folder for folder in bearing if _is_part(folder) and folder.pictures]
     if not bearing or len(flat_parts) > 1:
         return None
-    if len(bearing) == 1 and (bearing[0].name.lower() in _GENERIC or part_of(bearing[0].name)):
+    if len(bearing) == 1 and (bearing[0].name.lower() in _GENERIC or _is_part(bearing[0])):
         return None
     if len(bearing) == 1 and len(top.pictures) > len(bearing[0].all_pictures()):
         return None
-    if len(bearing) == 1 and any(name.lower().endswith((".csv", ".tsv")) for name in top.others):
+    if len(bearing) == 1 and any(name.lower().endswith((".csv", ".tsv", ".json")) for name in top.others):
         return None  # the table's pictures, rather than a class
     classes = [("", label_of(folder.name), folder) for folder in top.folders]
     return Layout(classes, f"{len(bearing)} class folder{'s' * (len(bearing) != 1)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..options import ReadOptions
 from ..values import Claim, Dataset, Issue, Item
+from . import masks, pairs
 from ._layout import Layout, layout, other_task
 from ._names import in_order, natural, shown
 from ._tree import Folder, described, scan
@@ -17,11 +18,14 @@ SOURCE = "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.
 
 
 def sniff(path: Path) -> Claim | None:
-    """A claim where class folders are seen."""
+    """A claim where class folders are seen, and not pictures with masks or other mates of the same names."""
     if not path.is_dir():
         return None
-    found = layout(scan(path))
-    return Claim("folder", found.why) if found else None
+    tree = scan(path)
+    found = layout(tree)
+    return (
+        Claim("folder", found.why) if found and not masks.certain(tree) and not pairs.certain(tree) else None
+    )
 
 
 def read(path: Path, options: ReadOptions) -> Dataset:
