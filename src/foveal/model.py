@@ -114,7 +114,6 @@ class Model:
         before afterwards. `batch` is the most pictures computed at once. Where the model has distances,
         they come from the same pass.
         """
-        import torch
 
         from .pieces import side_by_side
 

@@ -100,7 +100,15 @@ class TrainOptions(ReadOptions):
     label_smoothing: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.2)] | None = None
     """Share of the truth spread over all classes."""
     loss: str | None = None
-    """What is descended, by the task: cross-entropy or bce for classes, huber or mse for numbers."""
+    """What is descended, by the task: cross-entropy or bce for classes, huber or mse for numbers, ..."""
+    scale: Literal[2, 3, 4] | None = None
+    """How many times as long the sides of upscaled pictures are."""
+    ensemble: bool | None = None
+    """Pictures are upscaled as the mean over what their eight mirror images and turns give."""
+    objective: Literal["reconstruct", "denoise", "inpaint"] | None = None
+    """What an autoencoder makes: the picture itself, it without noise, or it with what is hidden filled in."""
+    latent: Annotated[int, Field(ge=1, le=4096), Tune(8, 512, log=True)] | None = None
+    """Numbers that an autoencoder describes a picture by."""
     dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)] | None = None
     """Share of activations dropped, where the network has dropout (default: the network's own)."""
     drop_path: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.3)] | None = None

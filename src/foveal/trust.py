@@ -28,8 +28,8 @@ TOLD = ("loss", "calibration_error")
 
 @dataclass(frozen=True)
 class Gathered:
-    """A split as the network leaves it: raw outputs, the features `BD` that enter the head, the truths
-    and the items' ids, all on the CPU. Features are None where no layer of that name is passed."""
+    """A split as the network leaves it: the outputs of the task's steps, the features `BD` that enter the head, the
+    truths and the items' ids, all on the CPU. Features are None where no layer of that name is passed."""
 
     outputs: Tensor
     features: Tensor | None
@@ -46,7 +46,7 @@ def gather(network: nn.Module, batches: Batches, device: str, head: str, precisi
 
     def forward(batch: Batch) -> tuple[Tensor, Tensor | None]:
         with torch.inference_mode(), watched(network, head) as seen, autocast(device, precision):
-            made: Tensor = network(batch.images)
+            made: Tensor = batches.task.step(network, batch).outputs
         return made, first(seen, len(batch.ids))
 
     def take(made: tuple[Tensor, Tensor | None], batch: Batch) -> None:

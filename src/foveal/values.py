@@ -22,8 +22,8 @@ class Item:
     `path` is relative to the data set's root, with `/` (absolute where it lies outside). `frame`
     is the position inside a container (IDX, .npy). `truth` is plain JSON: a class name, a list of
     names, a number, a list of objects (`data.objects`), a mask (`data.masks`), another picture
-    ({"picture": path}), or None where the picture itself is the truth. `part` is `train`, `val`, `test`, or empty where undecided.
-    `sha256` is the picture's content hash, filled by the examination.
+    ({"picture": path}), or None where the picture itself is the truth. `part` is `train`, `val`,
+    `test`, or empty where undecided. `sha256` is the picture's content hash, filled by the examination.
     """
 
     id: str

@@ -102,7 +102,8 @@ def test_an_unknown_loss_is_answered_with_the_known_ones(name: str) -> None:
 def test_truths_of_others_are_not_known(name: str) -> None:
     task = posed(name).task
     for truth in (object(), None, math.nan, "unheard of", ["unheard of"], {"a": 1}):
-        assert not task.knows(truth)
+        if truth is not None or None not in module_of(name).SAMPLE:  # None: the picture is its own truth
+            assert not task.knows(truth)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -480,6 +480,14 @@ def test_a_machine_that_was_busy_once_is_no_reason() -> None:
     assert again == found
 
 
+def test_nothing_is_tried_where_few_steps_lie_ahead() -> None:
+    """Steps may be so slow that trying others would take a good part of the minutes that are planned."""
+    found = search(
+        RULE, {"precision": "bf16"}, lambda s: 1.3, lambda speed: True, "probe", lambda speed: speed > 2
+    )
+    assert found == Found(RULE, (), {str(RULE): 1.3})
+
+
 @pytest.mark.parametrize(("pays", "is_tried"), [(True, True), (False, False)])
 def test_compiled_code_is_tried_where_it_pays(pays: bool, is_tried: bool) -> None:
     asked: list[float] = []
@@ -523,7 +531,7 @@ def test_compiling_pays_by_the_time_that_is_left(
     """600 seconds: by the steps ahead, or by the minutes planned."""
     heard: list[bool] = []
 
-    def fake(rule: Setting, tries: object, measure: object, pays: Any, why: str) -> Found:
+    def fake(rule: Setting, tries: object, measure: object, pays: Any, why: str, enough: object) -> Found:
         heard.append(pays(8.0))
         return Found(rule, (), {str(rule): 8.0})
 

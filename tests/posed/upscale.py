@@ -29,4 +29,4 @@ def posed() -> Posed:
         return superres.build("edsr_small", outputs=1, channels=3, size=24, factor=2)
 
     # from about 20 dB, which is what bicubic interpolation has
-    return Posed(task, batch, network, rate=0.002, ends=0.02, good=29.0)
+    return Posed(task, batch, network, steps=180, rate=0.002, ends=0.02, good=29.0)

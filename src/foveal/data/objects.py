@@ -5,8 +5,8 @@ picture, from the left and upper edge of the first pixel to the right and lower 
 known `polygons` (lists of x, y, x, y, ...), `rle` (COCO's {"size": [height, width], "counts": ...}), `mask` (the path
 of a picture, relative to the root) with `value` (its pixels of this object; without it, those that are not black);
 `area` in pixels; `crowd` (many objects as one, COCO) and `ignore` (too hard to count, VOC). `on` are the sides
-(width, height) that labels tell of their picture, until the examination has held them against it. An object whose `mask` is
-a file may leave its `box` out: it is the mask's.
+(width, height) that labels tell of their picture, until the examination has held them against it. An object whose
+`mask` is a file may leave its `box` out: it is the mask's.
 """
 
 from __future__ import annotations

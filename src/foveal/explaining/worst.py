@@ -1,4 +1,4 @@
-"""A run's worst pictures where truths lie on them: drawn, when the run has ended, with what is true and what was said."""
+"""A run's worst pictures where truths lie on them: drawn at its end, with what is true and what was said."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def _drawn(
 
 def _worded(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Objects with their kinds in words."""
-    return [{**row, "kind": str(row["kind"]).replace("_", " ")} if "kind" in row else dict(row) for row in rows]
+    return [
+        {**row, "kind": str(row["kind"]).replace("_", " ")} if "kind" in row else dict(row) for row in rows
+    ]
 
 
 def _maps(model: Model, root: str, item: Item, image: Image.Image) -> Image.Image:
@@ -119,7 +121,9 @@ def _kinds(said: Sequence[Mapping[str, Any]], true: Sequence[Mapping[str, Any]])
     counts: dict[str, int] = {}
     for row in (*said, *(one for one in true if one.get("kind") == "missed")):
         counts[str(row.get("kind", "predicted"))] = counts.get(str(row.get("kind", "predicted")), 0) + 1
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing is there, nothing was said"
+    return (
+        ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing is there, nothing was said"
+    )
 
 
 def _numbers(row: Mapping[str, Any]) -> str:

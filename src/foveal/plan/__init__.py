@@ -60,14 +60,9 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     choices = Choices(options, min(facts.width, facts.height))
     where = choices.pick("device", *device.choose(options.device))
     task = _task(choices, dataset)
-    begin = choose(dataset, _start_options(choices))
-    _check_freeze(options.freeze or choices.recipe.values.get("freeze"), begin)
-    _check_network(begin, task)
-    other = begin.network != choices.recipe.values.get("network")
-    choices.adjusted("network", *_named(choices, begin), (begin.network, begin.reason) if other else None)
-    pre = recipe.preprocessing(
-        choices, begin, facts, getattr(catalog.find("tasks", task.name), "SCALE", None)
-    )
+    begin = _begun(choices, dataset, task)
+    scale = getattr(catalog.find("tasks", task.name), "SCALE", None)
+    pre = recipe.preprocessing(choices, begin, facts, scale)
     begin = _for_channels(begin, pre.channels)
     stem = recipe.stem(choices, begin, pre.size)
     batch = recipe.batch_size(choices, begin, count, where)
@@ -105,9 +100,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         threads=filled.threads,
         compiled=bool(filled.compile),
     )
-    architecture = _architecture(begin, task, pre, stem)
-    if hasattr(family, "told"):
-        architecture |= family.told(begin.network, dataset, pre.size)
+    architecture = _architecture(begin, task, dataset, pre, stem)
     said = (
         *_warnings(options, filled),
         *(family.remarks(architecture) if hasattr(family, "remarks") else ()),
@@ -116,13 +109,26 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     return Plan(filled, tuple(choices.made), fit, task, begin, pre, architecture, last, said)
 
 
-def _architecture(begin: Start, task: Task, pre: Preprocessing, stem: str) -> dict[str, Any]:
+def _begun(choices: Choices, dataset: Dataset, task: Task) -> Start:
+    """The network and where it starts from, recorded."""
+    begin = choose(dataset, _start_options(choices))
+    _check_freeze(choices.given.freeze or choices.recipe.values.get("freeze"), begin)
+    _check_network(begin, task)
+    other = begin.network != choices.recipe.values.get("network")
+    choices.adjusted("network", *_named(choices, begin), (begin.network, begin.reason) if other else None)
+    return begin
+
+
+def _architecture(
+    begin: Start, task: Task, dataset: Dataset, pre: Preprocessing, stem: str
+) -> dict[str, Any]:
     """What a model's card says of its network: all that building it needs."""
+    family = catalog.find("architectures", begin.network)
+    told = family.told(begin.network, dataset, pre.size) if hasattr(family, "told") else {}
     own = {"name": begin.network, "outputs": task.outputs, "channels": pre.channels, "size": pre.size}
-    own |= task.building()
     # as published is not said, so that cards are as they were before there was a choice
     options = {k: v for k, v in {**begin.options, "stem": stem}.items() if (k, v) != ("stem", "published")}
-    return {**own, **options}
+    return {**own, **options, **task.building(), **told}
 
 
 def _for_channels(begin: Start, channels: int) -> Start:
@@ -144,15 +150,17 @@ def _check_names(options: TrainOptions) -> None:
 def _task(choices: Choices, dataset: Dataset) -> Task:
     """The task the data poses, with its own options filled in."""
     module = catalog.find("tasks", choices.pick("task", dataset.task, dataset.why))
+    wants = module.prefers(dataset) if hasattr(module, "prefers") else {}
+    choices.preferred = wants  # which may hold the task's own options, where the data tells them
     own = {name: choices.pick(name, *default) for name, default in module.DEFAULTS.items()}
     balance = choices.pick("balance", "none", "every picture counts the same, as it does in the headline")
     if balance != "none":
-        weights = _class_weights(dataset)
+        weighed = getattr(module, "weighed", None)
+        weights = weighed(dataset, balance) if weighed else _class_weights(dataset)
         if balance == "weights":
             own["class_weights"] = weights
     told = module.from_data(dataset) if hasattr(module, "from_data") else {}
     task: Task = module.build(dataset.labels, **own, **told)
-    wants = module.prefers(dataset) if hasattr(module, "prefers") else {}
     choices.preferred = {**(DENSE if task.dense else {}), **wants}
     _check_task(choices, task, own)
     return task
@@ -165,7 +173,7 @@ def _check_task(choices: Choices, task: Task, own: Mapping[str, Any]) -> None:
         OptionError: naming the option and the task.
     """
     others = {name for kind in catalog.names("tasks") for name in catalog.find("tasks", kind).DEFAULTS}
-    senseless = [name for name in sorted(others - set(own)) if getattr(choices.given, name) is not None]
+    senseless = [name for name in sorted(others - set(own)) if getattr(choices.given, name, None) is not None]
     mixing = [name for name in ("mixup", "cutmix") if getattr(choices.given, name)]
     if mixing and task.mix(torch.zeros(2, task.outputs), torch.tensor([1, 0]), 0.5) is None:
         senseless += mixing

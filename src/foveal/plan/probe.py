@@ -132,15 +132,19 @@ def probe(
             ahead = state.options.seconds - state.seconds
         return ahead > COMPILING_SECONDS
 
+    def enough(speed: float) -> bool:
+        left = math.inf if state.options.seconds is None else state.options.seconds - state.seconds
+        return left * speed >= WORTH * state.options.batch or not speed
+
     known = _remembered(options.data_home).get(key, {})
     try:
-        found = search(rule, tries, lambda setting: known[str(setting)], pays, "probe before")
+        found = search(rule, tries, lambda setting: known[str(setting)], pays, "probe before", enough)
     except KeyError:
         threads = torch.get_num_threads()
         try:
             with untouched(state.options.device):
                 trial = Trial(state, stage, task, train)
-                found = search(rule, tries, trial.speed, pays, "probe")
+                found = search(rule, tries, trial.speed, pays, "probe", enough)
         finally:
             torch.set_num_threads(threads)
         if any(found.speeds.values()):
@@ -154,6 +158,7 @@ def search(
     measure: Callable[[Setting], float],
     pays: Callable[[float], bool],
     why: str,
+    enough: Callable[[float], bool] = lambda speed: True,
 ) -> Found:
     """Try one option after the other on top of the best so far; the decision depends on the speeds in what is
     found alone, so that those decide the same again.
@@ -163,8 +168,11 @@ def search(
         measure: pictures a second.
         pays: whether compiling does, at this speed.
         why: the reasons' first words.
+        enough: whether at this speed so many steps lie ahead that it pays to try others at all.
     """
     best, speeds = rule, {rule: measure(rule)}
+    if not enough(speeds[rule]):
+        return Found(rule, (), {str(rule): speeds[rule]})
     choices = []
     for option, value in tries.items():
         if option == "compile" and not pays(speeds[best]):

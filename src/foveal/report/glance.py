@@ -175,7 +175,11 @@ def told(g: Gathered) -> str:
     if g.dataset is None:
         return ""
     count = len(g.dataset.part("train") or g.dataset.items)
-    what = f" of {len(g.labels):,} classes" if g.kind in ("classes", "masks") else f" with {len(g.labels):,} labels"
+    what = (
+        f" of {len(g.labels):,} classes"
+        if g.kind in ("classes", "masks")
+        else f" with {len(g.labels):,} labels"
+    )
     if g.kind == "objects":
         objects = sum(g.dataset.counts().get("train", {}).values())
         what = f" with {objects:,} objects of {len(g.labels):,} classes"

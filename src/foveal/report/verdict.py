@@ -122,7 +122,11 @@ def worst(judged: Evaluation, least: int = 5) -> Worst | None:
     """The class of lowest recall (or average precision); one of fewer than `least` pictures only where all are."""
     rows = [row for row in judged.per_class if row.get("count")]
     measure = next(
-        (m for m in ("average_precision", "AP", "iou", "recall", "f1") if any(r.get(m) is not None for r in rows)),
+        (
+            m
+            for m in ("average_precision", "AP", "iou", "recall", "f1")
+            if any(r.get(m) is not None for r in rows)
+        ),
         "",
     )
     rows = [row for row in rows if row.get(measure) is not None]
@@ -165,7 +169,11 @@ def _fails(g: Gathered, judged: Evaluation) -> Markup:
     if g.dense:
         over = f"over {found.count:,} {'pixels' if g.kind == 'masks' else 'objects'}"
     return Markup("The {} that suffers most is <b>{}</b>: {} {}, {}.").format(
-        "class" if g.dense else "label", found.label, named(found.measure), metric(found.measure, found.value), over
+        "class" if g.dense else "label",
+        found.label,
+        named(found.measure),
+        metric(found.measure, found.value),
+        over,
     )
 
 

@@ -29,7 +29,10 @@ UNIT = frozenset({
     "dice", "boundary_f1", "ssim", "loss", "AP", "AP50", "AP75", "AR100",
 })  # fmt: skip
 """Metrics that are read in thousandths."""
-ORDER = ("count", "AP", "AP50", "AP75", "AR100", "iou", "dice", "recall", "precision", "f1", "average_precision", "threshold", "mae", "bias")
+ORDER = (
+    "count", "AP", "AP50", "AP75", "AR100", "iou", "dice", "recall", "precision", "f1", "average_precision",
+    "threshold", "mae", "bias",
+)  # fmt: skip
 """In which a table of classes has its columns."""
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from timm.models import create_feature_extractor
@@ -43,7 +45,7 @@ class Pyramid(nn.Module):
         lacking = [stride for stride in strides if stride not in there]
         if lacking:
             raise ModelError(
-                f"{name} has no feature map at stride {lacking[0]}; it has {sorted(there)}.",
+                f"{name} has no feature map at stride {lacking[0]}; it has {sorted(there) or 'none'}.",
                 "A backbone whose layers halve the picture again and again: resnet18, efficientnet_lite0, "
                 "mobilenet_v3_large, timm/convnext_atto, ...",
                 "Choose another backbone (--network NETWORK/BACKBONE).",
@@ -57,6 +59,17 @@ class Pyramid(nn.Module):
     @property
     def channels(self) -> list[int]:
         return [level.channels for level in self.levels]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pyramid:
+        """A copy in the same modes: `body` would be in training otherwise, as its graphs are made anew."""
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        made.__dict__ = copy.deepcopy(self.__dict__, memo)
+        made.body.train(self.body.training)  # chooses the graph
+        modes = {name: module.training for name, module in self.named_modules()}
+        for name, module in made.named_modules():
+            module.training = modes[name]
+        return made
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Maps `BChw` of pictures `BCHW`, whose sides are best a multiple of the largest stride."""
@@ -86,6 +99,8 @@ def levels(network: nn.Module, channels: int) -> list[Level]:
     try:
         with torch.no_grad():
             network.eval()(torch.zeros(1, channels, side, side))
+    except (AssertionError, RuntimeError, ValueError):
+        return []  # it takes pictures of one size only
     finally:
         for hook in hooks:
             hook.remove()
