@@ -30,6 +30,8 @@ from foveal.values import Dataset, Facts, Item, Preprocessing
 
 SMALL = "timm/resnet10t"
 KINDS = ("faster_rcnn", "fcos", "mask_rcnn", "retinanet", "ssdlite")
+SOME = [k if k in ("fcos", "mask_rcnn") else pytest.param(k, marks=pytest.mark.slow) for k in KINDS]
+"""One of each number of stages in the fast suite."""
 
 
 def built(kind: str, size: int = 128, channels: int = 3, outputs: int = 3, seed: int = 0) -> Any:
@@ -89,7 +91,7 @@ def theirs(network: Any) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 def test_it_learns_and_finds_as_torchvision_does(kind: str) -> None:
     network = built(kind)
     other = theirs(network)
@@ -112,7 +114,7 @@ def test_it_learns_and_finds_as_torchvision_does(kind: str) -> None:
             assert torch.equal(one["labels"], reference["labels"] - first)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 def test_judging_draws_nothing_changes_nothing_and_knows_each_picture_alone(kind: str) -> None:
     network = built(kind).eval()
     images, wanted = pictures(), targets()
@@ -137,7 +139,7 @@ def test_judging_draws_nothing_changes_nothing_and_knows_each_picture_alone(kind
         torch.testing.assert_close(one["boxes"], other["boxes"], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 def test_it_works_in_bf16_channels_last_copied_and_without_objects(kind: str) -> None:
     network = copy.deepcopy(built(kind)).to(memory_format=torch.channels_last)
     images = pictures().contiguous(memory_format=torch.channels_last)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from foveal.data.seen import Seen, put_back, seen_of
-from foveal.data.views import evaluation_view
+from foveal.data.seen import Seen, put_back, seen_of, seen_whole
+from foveal.data.views import evaluation_view, whole_view
 from foveal.values import Preprocessing
 
 SIDES = st.integers(8, 400)
@@ -84,3 +84,17 @@ def test_a_smaller_picture_shows_means() -> None:
     small = put_back(shown, Seen.whole(64, 64), 16, 16)
     assert small.sum() == pytest.approx(1, rel=0.1)
     assert np.unravel_index(small.argmax(), small.shape) == (2, 5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(width=SIDES, height=SIDES, size=st.sampled_from((32, 64)))
+def test_the_whole_view_shows_all_and_its_fill(width: int, height: int, size: int) -> None:
+    """A light picture on a dark fill: light in the view where the picture is told to lie."""
+    pre = Preprocessing(size, 1, (0.0,), (1.0,))
+    x0, y0, x1, y1 = seen_whole(width, height, pre).box
+    assert (x0, y0) == (0.0, 0.0)
+    viewed, _ = whole_view(pre)(Image.new("L", (width, height), 255), None)
+    light = np.asarray(viewed) > 127
+    for axis, (side, last) in enumerate(((width, x1), (height, y1))):
+        told = size * side / last
+        assert abs(light.any(axis).sum() - told) <= 1e-6

@@ -31,7 +31,8 @@ def test_masks_are_where_the_picture_differs_from_its_background(seed: int) -> N
         assert changed[covered == 1].all()
         beyond = np.argwhere(changed & (covered == 0))
         near = np.argwhere(covered == 1)
-        assert all(np.abs(near - place).max(1).min() <= 1 for place in beyond), "only edges are mixed"
+        # of a pointed corner two pixels in a row may be covered by less than half
+        assert all(np.abs(near - place).max(1).min() <= 2 for place in beyond), "only edges are mixed"
 
 
 @given(st.integers(0, 10_000), st.sampled_from(sorted(shapes.LEVELS)))

@@ -30,4 +30,4 @@ def posed() -> Posed:
         made.head.roi_heads.detections_per_img = 10
         return followed(made)
 
-    return Posed(task, batch, network, steps=100, rate=2e-3, ends=0.8, good=0.3)
+    return Posed(task, batch, network, steps=60, rate=2e-3, ends=0.8, good=0.3)

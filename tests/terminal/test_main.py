@@ -23,7 +23,7 @@ from foveal.terminal.app import main
         ("train --label_smothing 0.1", "no option --label_smothing", "--lr", "--label-smoothing"),
         ("train --rate 3", "no option --rate", "--lr", "Did you mean --lr?"),
         ("evaluate m --batch_size 3", "no option --batch_size", "--batch", "Did you mean --batch?"),
-        ("train -e 3", "no option -e", "--epochs", "--ema or --epochs"),
+        ("train -e 3", "no option -e", "--epochs", "or --epochs or"),
         ("train --size big", "--size was given as 'big'", "whole number|valid integer", "leave --size out"),
         ("train --channels 2", "--channels was given as '2'", "1, 3 or 4|3 or 4", "leave --channels out"),
         ("train --optimizer adm", "no optimizer called 'adm'", "adamw", "'adam'"),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..values import Preprocessing
-from .views import SLENDER
+from .views import SLENDER, place_in
 
 Map = NDArray[np.float32]
 
@@ -50,6 +50,13 @@ def seen_of(width: int, height: int, preprocessing: Preprocessing) -> Seen:
         edges.append((start + first * scale, start + (first + preprocessing.size) * scale))
     (x0, x1), (y0, y1) = edges
     return Seen(width, height, (x0, y0, x1, y1))
+
+
+def seen_whole(width: int, height: int, preprocessing: Preprocessing) -> Seen:
+    """What `views.whole_view` shows of a picture of this size: all of it, and what fills the square beside it."""
+    side = preprocessing.size
+    wide, high = place_in(side, width, height)
+    return Seen(width, height, (0.0, 0.0, side * width / wide, side * height / high))
 
 
 def _middle(side: int, part: int) -> int:

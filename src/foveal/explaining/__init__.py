@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import catalog
 from ..contracts import Maps
-from ..data.seen import Seen, seen_of
+from ..data.seen import Seen, seen_of, seen_whole
 from ..data.views import normalise, to_input
 from ..device import free_memory, is_out_of_memory
 from ..errors import OptionError, PictureError
@@ -192,7 +192,8 @@ class _Job:
         try:
             image = given.opened(pre.channels, None)
             view = self.model.task.view(pre)
-            return _Shown(number, given, to_input(image, view), seen_of(*image.size, pre))
+            placed = seen_whole if self.model.task.dense else seen_of
+            return _Shown(number, given, to_input(image, view), placed(*image.size, pre))
         except PictureError as error:
             return error.came
         except (

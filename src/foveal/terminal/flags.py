@@ -25,6 +25,7 @@ GROUPS = {
         *("schedule", "warmup", "momentum", "weight_decay", "layer_decay", "freeze", "clip", "ema"),
         *("frozen_views", "solve", "views", "grow"),
         *("loss", "label_smoothing", "dropout", "drop_path", "balance", "folds", "dry_run"),
+        *("scale", "ensemble", "objective", "latent"),
     ),
     "Augmentation": ("augment", "magnitude", "flip", "erase", "mixup", "cutmix", "train_size", "sheet"),
     "Machine": (
