@@ -32,7 +32,11 @@ def judged(task: Task, network: nn.Module, batch: Batch, pieces: int = 1) -> Eva
     return meter.result("train")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    # Mask R-CNN takes as long as all others together, and is a detector with one more branch
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "instances" else n for n in NAMES],
+)
 def test_overfits_eight_pictures(name: str) -> None:
     p = posed(name)
     task, batch, network = p.task, p.batch, p.network()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from foveal.data.masks import indices, moving, open_mask
 from foveal.data.objects import region
@@ -134,6 +134,26 @@ def test_blurred_masks_are_not_made_sharp_in_silence(tmp_path: Path) -> None:
     assert "0.12% of the pixels, in 6 masks" in issue.says
     mask = moving(data.items[0].truth, data.labels, (SIDE * 4, SIDE * 4), data.root)
     assert (mask == 255).sum() == 5, "they do not count"
+
+
+@pytest.mark.parametrize("blur", [0.0, 1.0, 4.0])
+def test_soft_edges_are_no_classes(tmp_path: Path, blur: float) -> None:
+    """Strays of nearly black and nearly white, and discs blurred more and more."""
+    put(tmp_path, "images")
+    (tmp_path / "masks").mkdir()
+    for number in range(1, 7):
+        disc = Image.new("L", (64, 64))
+        ImageDraw.Draw(disc).ellipse((12, 10, 50, 48 - number), fill=255)
+        if blur:
+            disc = disc.filter(ImageFilter.GaussianBlur(blur))
+        else:
+            disc.putpixel((0, 0), 1)
+            disc.putpixel((30, 30), 254)
+        disc.save(tmp_path / "masks" / f"{number}.png")
+        shape(0, 64).save(tmp_path / "images" / f"{number}.png")
+    data = read(str(tmp_path), ReadOptions())
+    assert data.labels == ("background", "foreground")
+    assert "mask-values" in kinds(data.issues)
 
 
 COLOURS = np.array([(128, 0, 0), (0, 128, 64), (0, 0, 0)], np.uint8)

@@ -127,6 +127,8 @@ def _kinds(said: Sequence[Mapping[str, Any]], true: Sequence[Mapping[str, Any]])
 
 
 def _numbers(row: Mapping[str, Any]) -> str:
-    """The picture's own figures."""
+    """The picture's own figures, but for those that only order pictures."""
     told = {k: v for k, v in row.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    if len(told) > 2:
+        told = {name: value for name, value in told.items() if name not in ("loss", "score", "error", "mse")}
     return ", ".join(f"{name.replace('_', ' ')} {figure(float(value))}" for name, value in told.items())

@@ -31,7 +31,10 @@ _HEADS = frozenset(("name", "names", "label", "labels", "class", "classes", "id"
                     "color", "colour", "pixel value", "red", "green", "blue"))  # fmt: skip
 MOST = 256
 """Different values from which on masks are no masks of classes."""
-_SOLID = 0.9
+_SOLID = 0.5
+"""Share of the pixels that are black or white in masks of two classes, however blurred their edges."""
+_MANY, _RARE = 16, 0.01
+"""Greys between them that are too many for classes, and the share below which one is none."""
 _CAMVID = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist", None,
 )  # fmt: skip
@@ -230,15 +233,8 @@ def seen(counts: Counter[int], where: Mapping[int, Sequence[str]], folder: str, 
     colours = [code for code in values if code >= COLOUR]
     last = PurePosixPath(folder.lower()).name
     if not colours:
-        solid = (counts[0] + counts[255]) / total
-        if (
-            len(values) > 4
-            and solid >= _SOLID
-            and counts[0]
-            and counts[255]
-            and any(127 < v < 255 for v in values)
-        ):
-            between = [value for value in values if 0 < value < 255]
+        between = [value for value in values if 0 < value < 255]
+        if _is_blurred(counts, between, total):
             issue = _undeclared(counts, where, between, "between 0 and 255, as of blurred edges or a JPEG")
             return Read(
                 {"0": "background", "255": "foreground"}, "black background, white foreground", [issue]
@@ -249,9 +245,9 @@ def seen(counts: Counter[int], where: Mapping[int, Sequence[str]], folder: str, 
         if data.lower() == "camvid" and last.endswith("annot") and max(values) < len(_CAMVID):
             legend = {str(value): _CAMVID[value] for value in values}
             return Read(legend, "classes as of SegNet's CamVid, 11 is void")
-    if len(values) > MOST or (
-        len(values) > 64 and not colours and max(values) > 2 * len(values) and solid < _SOLID
-    ):
+    plain = [value for value in values if value != 255]
+    # numbers of classes follow each other; greys of a picture lie anywhere
+    if len(values) > MOST or (len(values) > 64 and not colours and max(plain) + 1 > 1.2 * len(plain)):
         raise DataError(
             f"The masks in {folder or data} have {len(values):,} different values, such as "
             f"{shown([value_of(code) for code in values], 8)}.",
@@ -262,6 +258,16 @@ def seen(counts: Counter[int], where: Mapping[int, Sequence[str]], folder: str, 
     if colours:
         return _coloured(values)
     return _indexed(values)
+
+
+def _is_blurred(counts: Counter[int], between: Sequence[int], total: int) -> bool:
+    """Whether these greys are edges between black and white, rather than classes: most pixels are one or the other,
+    some greys lie nearer to white, and they are many or each of them is rare."""
+    if not (counts[0] and counts[255] and any(value > 127 for value in between)):
+        return False
+    if (counts[0] + counts[255]) / total <= _SOLID:
+        return False
+    return len(between) > _MANY or all(counts[value] < _RARE * total for value in between)
 
 
 def _coloured(values: Sequence[int]) -> Read:

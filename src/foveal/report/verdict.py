@@ -91,6 +91,9 @@ def _baseline(g: Gathered, judged: Evaluation) -> tuple[str, float | None]:
         if isinstance(told, int | float) and told > 0:
             return f"Always saying the training pictures' median would be off by {number(told)}.", None
         return "", None
+    plain = judged.metrics.get("bicubic_PSNR")
+    if plain is not None:
+        return f"Bicubic interpolation alone has {plain:.2f} dB.", None
     if g.kind == "classes" and judged.headline.name == "accuracy" and judged.count:
         counts = [row.get("count") or 0 for row in judged.per_class]
         if counts:

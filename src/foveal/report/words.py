@@ -15,8 +15,8 @@ NAMES = {
     "exact_match": "exact match", "hamming_loss": "wrong decisions", "mae": "mean absolute error",
     "rmse": "root mean square error", "median_error": "median error", "r2": "R²",
     "average_precision": "average precision", "f1": "F1", "mean_iou": "mean IoU",
-    "mIoU": "mean IoU", "iou": "IoU", "dice": "Dice", "boundary_f1": "boundary F1", "psnr": "PSNR in dB",
-    "ssim": "SSIM", "bicubic_psnr": "bicubic's PSNR in dB", "bicubic_ssim": "bicubic's SSIM",
+    "mIoU": "mean IoU", "iou": "IoU", "dice": "Dice", "boundary_f1": "boundary F1",
+    "bicubic_PSNR": "bicubic's PSNR", "bicubic_SSIM": "bicubic's SSIM", "without_PSNR": "PSNR without the network",
 }  # fmt: skip
 SHARES = frozenset({
     "accuracy", "top5", "exact_match", "hamming_loss", "precision", "recall", "calibration_error",
@@ -26,7 +26,7 @@ SHARES = frozenset({
 
 UNIT = frozenset({
     "macro_f1", "micro_f1", "mAP", "mAP50", "mAP75", "average_precision", "f1", "r2", "mean_iou", "mIoU", "iou",
-    "dice", "boundary_f1", "ssim", "loss", "AP", "AP50", "AP75", "AR100",
+    "dice", "boundary_f1", "SSIM", "loss", "AP", "AP50", "AP75", "AR100",
 })  # fmt: skip
 """Metrics that are read in thousandths."""
 ORDER = (
@@ -59,6 +59,8 @@ def metric(name: str, value: Any) -> str:
         return "∞" if value > 0 else "–"
     if name in SHARES:
         return percent(value)
+    if name.endswith("PSNR"):
+        return f"{value:.2f} dB"
     return f"{value:.3f}" if name in UNIT else number(value)
 
 
