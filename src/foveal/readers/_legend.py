@@ -29,8 +29,8 @@ _VOID = frozenset((
 ))  # fmt: skip
 _HEADS = frozenset(("name", "names", "label", "labels", "class", "classes", "id", "index", "r", "g", "b", "value",
                     "color", "colour", "pixel value", "red", "green", "blue"))  # fmt: skip
-MOST = 256
-"""Different values from which on masks are no masks of classes."""
+MOST = 200
+"""Different values beyond which masks are no masks of classes (COCO-Stuff has 182)."""
 _SOLID = 0.5
 """Share of the pixels that are black or white in masks of two classes, however blurred their edges."""
 _MANY, _RARE = 16, 0.01
