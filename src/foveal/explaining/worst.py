@@ -87,7 +87,7 @@ def _drawn(
     if hasattr(model.task, "remade"):
         made: dict[str, Image.Image] = model.task.remade(model.network, image, model.preprocessing)
         return on_picture.side_by_side(list(made.items())), f"{item.id}: {_numbers(row)}"
-    if isinstance(item.truth, Mapping):
+    if any(isinstance(one, str) for one in row["predicted"]):  # labels of a map, and no objects
         return _maps(model, root, item, image), f"{item.id}: {_numbers(row)}"
     said, true = (_worded(row[name]) for name in ("predicted", "truth"))
     return on_picture.objects(image, said, true, labels, most=SIDE), f"{item.id}: {_kinds(said, true)}"
