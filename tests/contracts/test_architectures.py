@@ -41,6 +41,8 @@ RATES = {
     "sprintnet": 0.01,
     "squeezenet1_0": 3e-4,
     "squeezenet1_1": 3e-4,
+    "vgg19": 3e-4,
+    "vgg19_bn": 3e-4,
     **dict.fromkeys(("swin_v2_t", "swin_v2_s", "swin_v2_b", "vit_b_16", "vit_b_32"), 1e-4),
 }
 TASK = classify.build(["a", "b", "c", "d", "e"])
