@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
 
@@ -159,8 +158,3 @@ def _from_file(path: Path, value: int | None, size: tuple[int, int]) -> NDArray[
     seen = np.asarray(pixels != 0 if value is None else pixels == value)
     whole: NDArray[np.bool_] = seen if seen.ndim == 2 else np.any(seen, axis=2)
     return whole
-
-
-def as_picture(mask: NDArray[np.bool_]) -> Image.Image:
-    """A region `HW` as a picture of 0 and 255."""
-    return Image.fromarray(mask.astype(np.uint8) * 255)

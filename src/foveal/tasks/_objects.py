@@ -14,9 +14,11 @@ from PIL import Image
 from pycocotools import mask as coco
 from torch import Tensor, nn
 
+from ..contracts import View
 from ..data import objects
-from ..data.views import place_in
-from ..values import Batch, Evaluation, Item, Score, Step
+from ..data.views import place_in, whole_view
+from ..errors import UnknownNameError
+from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step
 from ._coco import Judged, Picture, Thing
 from ._mistakes import IGNORED, KINDS, RIGHT, Verdict, best_threshold, costs, missed, verdicts
 
@@ -34,7 +36,7 @@ class Known:
     things: tuple[Thing, ...]
 
 
-def knows(truth: Any, labels: Sequence[str]) -> bool:
+def _knows(truth: Any, labels: Sequence[str]) -> bool:
     """Whether a truth is a list of objects of these labels, each with a box or a mask."""
     return isinstance(truth, list | tuple) and all(
         isinstance(one, Mapping) and one.get("label") in labels and ("box" in one or "mask" in one)
@@ -42,7 +44,7 @@ def knows(truth: Any, labels: Sequence[str]) -> bool:
     )
 
 
-def truth(item: Item, image: Image.Image, root: str, labels: Sequence[str], form: Form) -> dict[str, Any]:
+def _truth(item: Item, image: Image.Image, root: str, labels: Sequence[str], form: Form) -> dict[str, Any]:
     """An item's objects as values that the view moves, and as they are, as `known`."""
     moving = objects.moving(item.truth, labels, image.size, root, masks=form == "segm")
     runs: list[Mapping[str, Any] | None] = [None] * len(item.truth)
@@ -72,7 +74,7 @@ def run_lengths(mask: NDArray[Any]) -> dict[str, Any]:
     return dict(coco.encode(np.asfortranarray(mask, dtype=np.uint8)))
 
 
-def collate(truths: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _collate(truths: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """For each picture what a detector learns from (`boxes` `N4`, `labels` `N`, perhaps `masks` `NHW`): the objects
     that are seen in the view and count; and `known`, where the picture is one and no mosaic."""
     found = []
@@ -87,7 +89,7 @@ def collate(truths: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def step(network: nn.Module, batch: Batch) -> Step:
+def _step(network: nn.Module, batch: Batch) -> Step:
     """Forward and loss: of the batch as the detector has it in training, else the mean of the pictures' own. Outputs
     are, in evaluation, what was found on each picture, in its own pixels, and its loss."""
     if network.training:
@@ -274,3 +276,74 @@ def _by_boxes(picture: Picture) -> Picture:
 
 def _bare(one: Thing, labels: Sequence[str]) -> dict[str, Any]:
     return {"label": labels[one.label], "box": [round(value, 1) for value in one.box]}
+
+
+@dataclass(frozen=True)
+class ObjectsTask:
+    """Objects on pictures, judged by their boxes (detection) or by their masks (instance segmentation). What ends in
+    which activation, and why, stands in `DEFAULTS` of `detect` and `instances`."""
+
+    labels: tuple[str, ...]
+    form: Form
+    loss: str = "own"
+
+    headline = Headline("mAP", higher_is_better=True)
+    chance = 0.0  # boxes drawn at random hit next to nothing
+    dense = True
+    own_sizes = False
+
+    @property
+    def name(self) -> str:
+        return "detect" if self.form == "bbox" else "instances"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.labels)
+
+    def knows(self, truth: Any) -> bool:
+        return _knows(truth, self.labels)
+
+    def truth(self, item: Item, image: Image.Image, root: str) -> dict[str, Any]:
+        return _truth(item, image, root, self.labels, self.form)
+
+    def building(self) -> dict[str, Any]:
+        return {}
+
+    def view(self, preprocessing: Preprocessing) -> View:
+        return whole_view(preprocessing)
+
+    def collate(self, truths: Sequence[Any]) -> list[dict[str, Any]]:
+        """For each picture `boxes` `N4` (pixels of the view), `labels` `N` (int64), of instances `masks` `NHW`
+        (bool), and `known`."""
+        return _collate(truths)
+
+    def step(self, network: nn.Module, batch: Batch) -> Step:
+        return _step(network, batch)
+
+    def predict(
+        self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]]
+    ) -> list[list[dict[str, Any]]]:
+        """At most a hundred objects a picture, best first: `label`, `probability`, `box` (x0, y0, x1, y1), and of
+        instances `mask`."""
+        return predicted(network, images, sizes, self.labels)
+
+    def mix(self, truths: Any, order: Tensor, share: float | Tensor) -> Any:
+        """None: a blend of two pictures has the objects of neither."""
+        return None
+
+    def meter(self) -> ObjectsMeter:
+        return ObjectsMeter(self.labels, self.form)
+
+    def card(self) -> dict[str, Any]:
+        return {"name": self.name, "labels": list(self.labels), "loss": self.loss}
+
+
+def task(labels: Sequence[str], form: Form, loss: str) -> ObjectsTask:
+    """The task for these labels.
+
+    Raises:
+        UnknownNameError: an unknown loss.
+    """
+    if loss not in LOSSES:
+        raise UnknownNameError("loss for objects", loss, LOSSES)
+    return ObjectsTask(tuple(labels), form, loss)

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
-from torch import Tensor, nn
-
-from ..contracts import View
-from ..data.views import whole_view
-from ..errors import UnknownNameError
-from ..values import Batch, Dataset, Headline, Item, Preprocessing, Step
+from ..values import Dataset
 from . import _coco, _mistakes, _objects
 from ._prefers import preferences
 
@@ -40,69 +33,13 @@ SAMPLE: tuple[list[dict[str, Any]], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Detect:
-    """Detection. What is at a place is a class or nothing, so classes end in sigmoids, or in a softmax with a class
-    of its own for background; where a box ends is a number, so it ends in no activation. See `DEFAULTS` for losses."""
-
-    labels: tuple[str, ...]
-    loss: str = "own"
-
-    name = "detect"
-    headline = Headline("mAP", higher_is_better=True)
-    chance = 0.0  # boxes drawn at random hit next to nothing
-    dense = True
-    own_sizes = False
-
-    @property
-    def outputs(self) -> int:
-        return len(self.labels)
-
-    def knows(self, truth: Any) -> bool:
-        return _objects.knows(truth, self.labels)
-
-    def truth(self, item: Item, image: Image.Image, root: str) -> dict[str, Any]:
-        return _objects.truth(item, image, root, self.labels, "bbox")
-
-    def building(self) -> dict[str, Any]:
-        return {}
-
-    def view(self, preprocessing: Preprocessing) -> View:
-        return whole_view(preprocessing)
-
-    def collate(self, truths: Sequence[Any]) -> list[dict[str, Any]]:
-        """For each picture `boxes` `N4` (pixels of the view), `labels` `N` (int64), and `known`."""
-        return _objects.collate(truths)
-
-    def step(self, network: nn.Module, batch: Batch) -> Step:
-        return _objects.step(network, batch)
-
-    def predict(
-        self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]]
-    ) -> list[list[dict[str, Any]]]:
-        """At most a hundred objects a picture, best first: `label`, `probability`, `box` (x0, y0, x1, y1)."""
-        return _objects.predicted(network, images, sizes, self.labels)
-
-    def mix(self, truths: Any, order: Tensor, share: float | Tensor) -> Any:
-        """None: a blend of two pictures has the boxes of neither."""
-        return None
-
-    def meter(self) -> _objects.ObjectsMeter:
-        return _objects.ObjectsMeter(self.labels, "bbox")
-
-    def card(self) -> dict[str, Any]:
-        return {"name": self.name, "labels": list(self.labels), "loss": self.loss}
-
-
-def build(labels: Sequence[str], *, loss: str = "own") -> Detect:
+def build(labels: Sequence[str], *, loss: str = "own") -> _objects.ObjectsTask:
     """The task for these labels.
 
     Raises:
-        OptionError: an unknown loss.
+        UnknownNameError: an unknown loss.
     """
-    if loss not in LOSSES:
-        raise UnknownNameError("loss for boxes", loss, LOSSES)
-    return Detect(tuple(labels), loss)
+    return _objects.task(labels, "bbox", loss)
 
 
 def prefers(dataset: Dataset) -> dict[str, tuple[Any, str]]:
