@@ -8,7 +8,7 @@ from typing import Any
 
 from foveal.events import Epoch, Event, Stopped
 from foveal.report.advice import advice
-from foveal.report.gather import Gathered
+from foveal.gathered import Gathered
 from foveal.values import Dataset, Evaluation, Facts, Item, Score
 
 LABELS = ("cat", "dog", "owl")

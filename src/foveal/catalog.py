@@ -17,7 +17,7 @@ from types import ModuleType
 
 from .errors import UnknownNameError
 
-_WORDS = {"architectures": "network", "readers": "reader", "tasks": "task"}
+_WORDS = {"architectures": "network", "readers": "reader", "tasks": "task", "doctor.rules": "illness"}
 _FILES = (".yaml", ".yml")
 
 
@@ -25,7 +25,7 @@ _FILES = (".yaml", ".yml")
 def _table(kind: str) -> dict[str, str]:
     """Every name of this kind and the module that has it."""
     table: dict[str, str] = {}
-    for file in sorted((Path(__file__).parent / kind).glob("[!_]*.py")):
+    for file in sorted((Path(__file__).parent / kind.replace(".", "/")).glob("[!_]*.py")):
         for name in _declared(file) or (file.stem,):
             table[name] = f"foveal.{kind}.{file.stem}"
     for point in entry_points(group=f"foveal.{kind}"):

@@ -7,7 +7,7 @@ steps done since the run began). A reader keeps, for each step, the latest attem
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -48,6 +48,29 @@ class Step(Event):
     """Share of all training done, 0..1."""
     images_per_second: float = 0.0
     seconds_left: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Event):
+    """What a step looked like inside (`foveal.watch`); a run keeps these in a file of their own."""
+
+    kind: ClassVar[str] = "watched"
+    epoch: int = 0
+    stage: str = ""
+    loss: float = 0.0
+    """Of this very step."""
+    lr: float = 0.0
+    norms: Mapping[str, float] = field(default_factory=dict)
+    """Of the whole network: see `watch.WHOLE`."""
+    layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By layer, in the order of the pass, by measure: see `watch.MEASURES`."""
+    histograms: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    """By layer and kind (`weights`, `gradients`, `activations`): shares in the bins of `watch.EDGES`; seldom."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """By layer: `conv`, `linear`, `norm`, `rectifier`, `squash` (sigmoid, tanh), `smooth` (GELU, SiLU), ...; told at
+    the first look of an attempt only."""
+    cost: float = 0.0
+    """Share of the training time so far that watching took."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +136,7 @@ class Stopped(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    c.kind: c for c in (Started, Stage, Step, Seen, Epoch, Saved, Noticed, Stopped)
+    c.kind: c for c in (Started, Stage, Step, Watched, Seen, Epoch, Saved, Noticed, Stopped)
 }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .card import BEST, versions
 from .catalog import find
 from .errors import RunError, nearest, writing
-from .events import Epoch, Event, Started, Stopped, latest
+from .events import REWOUND, Epoch, Event, Noticed, Started, Stopped, Watched, latest
 from .folders import LEAVING, claim, claim_next, held, is_held, safe_stem
 from .journal import Journal
 from .storage import damaged, from_json, load_state, read_json, save_state, to_json, write_json, write_whole
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 OPTIONS, DATA, MACHINE, EVENTS = "options.json", "data.json", "machine.json", "events.jsonl"
 LAST, RESUME, RESULT = "last.safetensors", "resume.pt", "result.json"
+WATCH = "watch.jsonl"
+"""What was watched inside the network, a stream of its own: it is longer than all other events together."""
 FIND_LR = "find_lr.json"
 """The range test's curve, where the rate was found by one."""
 FOLDS = "folds.json"
@@ -44,7 +46,7 @@ class Run:
 
     def __init__(self, folder: Place) -> None:
         self.folder = Path(folder)
-        self.journal = Journal(self.folder / EVENTS)
+        self.journal, self.watch = Journal(self.folder / EVENTS), Journal(self.folder / WATCH)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -109,6 +111,7 @@ class Run:
                 yield
             finally:
                 self.journal.close()
+                self.watch.close()
 
     # --- what was asked for ---
 
@@ -205,7 +208,16 @@ class Run:
         Raises:
             DiskError: it could not be written.
         """
+        if isinstance(event, Watched):
+            self.watch.append(event)
+            return
+        if isinstance(event, Started) or (isinstance(event, Noticed) and event.what == REWOUND):
+            self.watch.append(event)  # there, too, it says which lines no longer count
         self.journal.append(event)
+
+    def sights(self) -> list[Watched]:
+        """What was watched, of the history that counts."""
+        return [event for event in latest(self.watch.read()) if isinstance(event, Watched)]
 
     def history(self) -> list[Event]:
         """Every event of every attempt, in order."""

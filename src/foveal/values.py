@@ -198,6 +198,8 @@ class Step:
     loss: Tensor
     parts: dict[str, Tensor]
     outputs: Any
+    each: Tensor | None = None
+    """Each picture's own loss `B`, detached, where the task has one; what watching follows picture by picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from foveal.report import write
-from foveal.report.gather import gather
+from foveal.gathered import gather
 from foveal.report.page import CAP, gathered_html
 from foveal.run import Run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from foveal.report import curves, page, record
 from foveal.report.calibration import calibration
-from foveal.report.gather import Gathered
+from foveal.gathered import Gathered
 from gathered import FINE, epoch, judged, made
 
 STAGES = [

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from ..gathered import Gathered
 from ..intervals import wilson
 from ..values import Evaluation
-from .gather import Gathered
 from .record import told, value_at
 from .verdict import worst
 from .words import number, percent, pictures

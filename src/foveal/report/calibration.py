@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..charts import Bars, Chart, Curve, Lines, Mark, finite
+from ..gathered import Gathered
 from ..intervals import wilson
 from ..values import Evaluation
-from .gather import Gathered
 from .words import number, percent, pictures, split_name
 
 BINS = 10

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..charts import Heat
+from ..gathered import Gathered
 from ..values import Evaluation
-from .gather import Gathered
 from .thumbs import Album, Level, Shot
 from .words import label, percent, pictures
 

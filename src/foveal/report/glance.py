@@ -9,9 +9,9 @@ from typing import Any
 
 from .. import catalog
 from ..errors import FovealError
+from ..gathered import Gathered
 from ..options import TrainOptions, make
 from ..values import PARTS, Dataset, Issue, Item, Preprocessing, labels_of
-from .gather import Gathered
 from .thumbs import Album, Level, Shot, shot_of
 from .words import label, number, pictures, size
 

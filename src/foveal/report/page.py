@@ -16,10 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..charts import Strip, plotly, svg
+from ..gathered import Gathered, gather
 from ..run import Run
 from ..storage import write_whole
 from . import advice, calibration, confusion, curves, glance, reasons, record, verdict, words, worst
-from .gather import Gathered, gather
 from .thumbs import LEVELS, Album, Level
 
 FILE = "report.html"

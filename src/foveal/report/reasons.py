@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import FovealError
 from ..explaining.mistakes import Why, kept
-from .gather import Gathered
+from ..gathered import Gathered
 from .thumbs import Level
 
 

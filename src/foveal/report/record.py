@@ -11,9 +11,9 @@ from typing import Any
 
 from ..bottleneck import PHASES
 from ..charts import Strip
+from ..gathered import Gathered
 from ..options import TrainOptions, flag, meaning
 from ..values import span
-from .gather import Gathered
 from .words import date, number, percent, plain
 
 _PARTS = {"train": "training pictures", "val": "validation pictures", "test": "test pictures"}

@@ -8,9 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..gathered import Gathered
 from ..intervals import wilson
 from ..values import Evaluation, Score
-from .gather import Gathered
 from .words import interval, metric, named, number, percent, pictures, split_name
 
 _STATES = {

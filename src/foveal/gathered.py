@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ..errors import FovealError
-from ..events import Epoch, Event, Step, Stopped, latest
-from ..run import Run
-from ..storage import read_json
-from ..trained import EVALUATION
-from ..values import Choice, Dataset, Evaluation, Facts, Item, Score
+from .errors import FovealError
+from .events import Epoch, Event, Step, Stopped, latest
+from .run import Run
+from .storage import read_json
+from .trained import EVALUATION
+from .values import Choice, Dataset, Evaluation, Facts, Item, Score
 
 FIND_LR = "find_lr.json"
 Kind = Literal["classes", "labels", "numbers", "objects", "masks", "pictures"]

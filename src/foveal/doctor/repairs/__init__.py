@@ -1,0 +1,1 @@
+"""What no option mends: the network or its pictures are changed, a file a repair."""
