@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from foveal.report import write
 from foveal.gathered import gather
+from foveal.report import write
 from foveal.report.page import CAP, gathered_html
 from foveal.run import Run
 

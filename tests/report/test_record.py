@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from foveal.gathered import Gathered
 from foveal.report import curves, page, record
 from foveal.report.calibration import calibration
-from foveal.gathered import Gathered
 from gathered import FINE, epoch, judged, made
 
 STAGES = [
