@@ -162,7 +162,7 @@ def report(cold: dict[str, list[Row]], full: dict[str, list[Row]]) -> None:
             continue
         accuracy = statistics.fmean(row["accuracy"] for row in there)
         seconds = statistics.fmean(row["seconds"] for row in there)
-        starts = [row["seconds"] for row in cold["foveal"] if row.get("seconds")]
+        starts = [row["seconds"] for row in [*cold["foveal"], *full["foveal"]] if row.get("seconds")]
         print(f"    our first model is {seconds / statistics.median(starts):.1f} times sooner")
         when = [at for row in runs if (at := reached(row, accuracy)) is not None]
         mean = statistics.fmean(when) if when else 0.0

@@ -17,7 +17,7 @@ import shapes
 from foveal import catalog
 from foveal.contracts import Maps
 from foveal.data.views import normalise
-from foveal.explained import HARDLY, Areas, Dependence, Verdict
+from foveal.verdicts import HARDLY, Areas, Dependence, Verdict
 from foveal.soundness import (
     Redrawn,
     Ways,

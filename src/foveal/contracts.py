@@ -65,7 +65,8 @@ class Source(Protocol):
 
 
 class Meter(Protocol):
-    """Gathers what a task needs to be judged, batch by batch."""
+    """Gathers what a task needs to be judged, batch by batch, in attributes that are lists and nothing else: those
+    of several processes are put one after the other (`evaluation.evaluate`)."""
 
     def add(self, step: Step, batch: Batch) -> None: ...
 
@@ -160,7 +161,8 @@ class Calibrating(Protocol):
 
 
 class Explainable(Protocol):
-    """A task that can say what an explanation is to explain."""
+    """A task that can say what an explanation is to explain. It may also have `explained(network)`: the network, of
+    the same layers, whose outputs are what `score` and `targets` take, where they are not the network's own."""
 
     def score(self, outputs: Any, targets: Sequence[Target]) -> Tensor:
         """The number `B` that an explanation explains, differentiable, of the network's outputs for a batch and

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .contracts import Maps
-from .explained import Areas, Dependence
 from .structure.look import Look
 from .structure.placing import spread
 from .structure.subject import Subject
+from .verdicts import Areas, Dependence
 
 SOURCE = (
     "Adebayo et al. 2018, Sanity Checks for Saliency Maps; Petsiuk, Das & Saenko 2018, RISE, section 4.1 "

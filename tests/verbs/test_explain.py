@@ -18,7 +18,8 @@ from foveal.explained import Explanation
 from foveal.explaining import explainers
 from foveal.model import Model
 from foveal.terminal.app import main
-from foveal.verbs.explain import FEW, SHOWN, Explanations
+from foveal.verbs.explain import FEW, Explanations
+from foveal.verbs.explain_files import SHOWN
 from pictures import class_folder, shape
 from typed import spoken
 

@@ -109,6 +109,12 @@ class OneStage(nn.Module):
             ]
             return found, {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
+    def logits(self, maps: Sequence[Tensor], images: Tensor) -> Tensor:
+        """The classes' logits `BNC` at every place, before any box is chosen; where classes exclude the background,
+        less the background's."""
+        found: Tensor = self.model.head(self.neck(maps))["cls_logits"].float()
+        return found[..., self.first :] - found[..., : self.first] if self.first else found
+
     def losses(self, targets: Targets, made: Losses, anchors: list[Tensor], counts: list[int]) -> Losses:
         raise NotImplementedError
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C import DisableTorchFunction
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.models.detection.faster_rcnn import FasterRCNN, FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
@@ -58,6 +59,20 @@ class TwoStage(nn.Module):
             found += self.roi_heads(own, list(proposals), [size])[0]
             each.append({**first, **heads(own, list(proposals), [size], [target])[1]})
         return self.told(found), {name: torch.stack([one[name] for one in each]) for name in each[0]}
+
+    def logits(self, maps: Sequence[Tensor], images: Tensor) -> Tensor:
+        """The classes' logits `BNC` of every region that is proposed, less the background's; where regions lie is
+        taken as given, and not followed."""
+        features = self.fpn(OrderedDict((str(n), one) for n, one in enumerate(maps)))
+        sizes = [tuple(images.shape[-2:])] * len(images)
+        with torch.no_grad(), DisableTorchFunction():  # how many regions there are differs from picture to picture
+            proposals, _ = self.rpn(ImageList(images, sizes), features, None)
+            most = max(len(one) for one in proposals)
+            # as many for each, the last one several times
+            boxes = [one[[min(n, len(one) - 1) for n in range(most)]] for one in proposals]
+        seen = self.roi_heads.box_roi_pool(features, boxes, sizes)
+        found, _ = self.roi_heads.box_predictor(self.roi_heads.box_head(seen))
+        return (found[:, 1:] - found[:, :1]).view(len(images), most, -1)
 
     def passed(
         self, rpn: nn.Module, heads: nn.Module, features: Any, images: Tensor, size: Any, targets: Any

@@ -97,6 +97,26 @@ class Detector(nn.Module):
             targets = [_nothing(image) for image in images]
         return self.head(self.encoder(images), images, targets)
 
+    def strongest(self) -> nn.Module:
+        return Strongest(self)
+
+
+class Strongest(nn.Module):
+    """How sure a detector is of each class where it is surest of it, a logit for each `BC`, by the same layers: what
+    is explained of a detector."""
+
+    drawn = "encoder"
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.encoder = detector.encoder
+        self.head: Any = detector.head
+        self.training = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.head.logits(self.encoder(images), images).amax(1)
+        return found
+
 
 def _nothing(image: Tensor) -> dict[str, Tensor]:
     return {

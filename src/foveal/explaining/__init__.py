@@ -20,7 +20,7 @@ from ..data.seen import Seen, seen_of, seen_whole
 from ..data.views import normalise, to_input
 from ..device import free_memory, is_out_of_memory
 from ..errors import OptionError, PictureError
-from ..explained import Areas, Dependence, Explanation, Verdict, strongest
+from ..explained import Explanation, strongest
 from ..flips import flips
 from ..model import Model
 from ..pieces import PIXELS, SideBySide, side_by_side
@@ -30,7 +30,8 @@ from ..structure.subject import Subject
 from ..structure.taps import untouched
 from ..structure.views import Views
 from ..values import Target
-from .given import Given, compared, explainable, word_of
+from ..verdicts import Areas, Dependence, Verdict
+from .given import Given, compared, explainable, network_of, word_of
 
 CHUNK = 32
 """Pictures in memory at a time."""
@@ -137,9 +138,7 @@ class _Job:
     def __post_init__(self) -> None:
         pre, network = self.model.preprocessing, self.model.network
         self.views = network.count if isinstance(network, Views) else pre.views
-        if isinstance(network, Views):
-            network = network.network
-        self.subject = Subject.of(network, (1, pre.channels, pre.size, pre.size))
+        self.subject = Subject.of(network_of(self.model), (1, pre.channels, pre.size, pre.size))
         self.modules: dict[str, ModuleType] = {
             name: catalog.find("explainers", name) for name in self.wanted.methods
         }

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any, cast
 
 from PIL import Image, ImageOps
+from torch import nn
 
 from ..contracts import Explainable, Task
 from ..data.colours import with_channels
 from ..data.decoding import open_image
 from ..errors import OptionError
 from ..model import Model
+from ..structure.views import Views
 from ..values import Item, Target
 
 
@@ -65,10 +67,17 @@ def explainable(task: Task) -> Explainable:
     if not hasattr(task, "score"):
         raise OptionError(
             f"The model's task is {task.name}, of which nothing can be explained in this way yet.",
-            "Models whose outputs stand for labels or numbers: classify, multilabel, regress, segment.",
+            "Models that say labels or numbers: classify, multilabel, regress, detect, instances, segment.",
             "See what it makes of pictures with foveal predict.",
         )
     return cast(Explainable, task)
+
+
+def network_of(model: Model) -> nn.Module:
+    """The network that is explained: without the views it looks through, and as its task has it explained."""
+    network = model.network.network if isinstance(model.network, Views) else model.network
+    own = getattr(model.task, "explained", None)
+    return network if own is None else cast(nn.Module, own(network))
 
 
 def word_of(model: Model, target: Target) -> str:

@@ -15,8 +15,7 @@ from ..errors import PictureError
 from ..model import Model
 from ..run import Run
 from ..structure.subject import Subject
-from ..structure.views import Views
-from .given import Given
+from .given import Given, network_of
 
 MOST = 2000
 """Pictures that a portrait looks at, drawn where there are more."""
@@ -28,9 +27,8 @@ def sitting_of(model: Model, given: Sequence[Given], seed: int = 0) -> Sitting:
 
     Pictures that cannot be read are left out.
     """
-    pre, network = model.preprocessing, model.network
-    bare = network.network if isinstance(network, Views) else network
-    subject = Subject.of(bare, (1, pre.channels, pre.size, pre.size))
+    pre = model.preprocessing
+    subject = Subject.of(network_of(model), (1, pre.channels, pre.size, pre.size))
     chosen = list(given)
     if len(chosen) > MOST:
         places = np.random.default_rng(seed).permutation(len(chosen))[:MOST]

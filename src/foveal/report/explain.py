@@ -13,9 +13,10 @@ from PIL import Image
 
 from ..charts import overlay
 from ..errors import FovealError
-from ..explained import Explanation, percent
+from ..explained import Explanation
 from ..soundness import mean_of
 from ..values import Choice
+from ..verdicts import percent
 from .page import environment, text
 
 CAP = 6_000_000
@@ -40,8 +41,8 @@ class Group:
 
     @property
     def several(self) -> bool:
-        """Whether each method has maps for several targets."""
-        return len({str(row.target) for row in self.rows}) > 1
+        """Whether each method has several maps."""
+        return len({(str(row.target), row.model) for row in self.rows}) > 1
 
 
 def page(
@@ -67,7 +68,8 @@ def grouped(found: Sequence[Explanation]) -> Iterator[Group]:
     """Explanations by picture, in order."""
     rows: list[Explanation] = []
     for row in found:
-        if rows and row.seen is not None and row.path == rows[0].path and row.seen == rows[0].seen:
+        same = rows and row.seen is not None and row.path == rows[0].path
+        if same and (row.seen == rows[0].seen or row.model != rows[0].model):
             rows.append(row)
             continue
         if rows:

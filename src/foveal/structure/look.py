@@ -162,8 +162,8 @@ class Look:
         """
         place = self.place
         if place is None:
-            ends = self.subject.graph.outputs if self.unit is None else [self.unit]
-            place = self.subject.last_map_of(ends)
+            subject = self.subject
+            place = subject.last_map if self.unit is None else subject.last_map_of([self.unit])
         if place is None:
             raise OptionError(
                 "The network has no layer whose units lie on the picture: what it computes mixes all places.",

@@ -87,8 +87,11 @@ class Subject:
     @cached_property
     def last_map(self) -> int | None:
         """The last map that the output is computed from, pooling and dropout left out: what class activation
-        maps are drawn of. None where there is none."""
-        return self.last_map_of(self.graph.outputs)
+        maps are drawn of. None where there is none. A network whose head works on several maps at a time says by its
+        attribute `drawn` of which part the last one is meant."""
+        part = getattr(self.network, "drawn", "")
+        named = [call.outputs for call in self.graph.calls if part and call.name == part]
+        return self.last_map_of(named[0] if named else self.graph.outputs)
 
     def last_map_of(self, ends: Iterable[int]) -> int | None:
         """The same for what operations give: the last map among them and what they are computed from."""

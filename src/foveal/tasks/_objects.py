@@ -18,9 +18,10 @@ from ..contracts import View
 from ..data import objects
 from ..data.views import place_in, whole_view
 from ..errors import UnknownNameError
-from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step
+from ..values import Batch, Evaluation, Headline, Item, Preprocessing, Score, Step, Target
 from ._coco import Judged, Picture, Thing
 from ._mistakes import IGNORED, KINDS, RIGHT, Verdict, best_threshold, costs, missed, verdicts
+from ._targets import label_scores, label_target
 
 Form = Literal["bbox", "segm"]
 Found = dict[str, Tensor]
@@ -326,6 +327,22 @@ class ObjectsTask:
         """At most a hundred objects a picture, best first: `label`, `probability`, `box` (x0, y0, x1, y1), and of
         instances `mask`."""
         return predicted(network, images, sizes, self.labels)
+
+    def explained(self, network: Any) -> nn.Module:
+        """What is explained of a detector: how sure it is of each label, where it is surest of it."""
+        made: nn.Module = network.strongest()
+        return made
+
+    def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
+        """The strongest logit `B` of the targets' labels, less those of the labels they are held against."""
+        return label_scores(outputs, targets, self.labels)
+
+    def targets(self, outputs: Tensor) -> list[Target]:
+        """The label of the surest object of each picture."""
+        return [Target(self.labels[place]) for place in outputs.argmax(1).tolist()]
+
+    def target(self, words: str) -> Target:
+        return label_target(words, self.labels)
 
     def mix(self, truths: Any, order: Tensor, share: float | Tensor) -> Any:
         """None: a blend of two pictures has the objects of neither."""

@@ -62,6 +62,13 @@ def explained(
     unit: Annotated[
         str | None, Parameter(help="Explain a unit instead: LAYER:CHANNEL or LAYER:CHANNEL:ROW:COLUMN.")
     ] = None,
+    also: Annotated[
+        str | None, Parameter(help="A second model, held beside the first under one scale.")
+    ] = None,
+    errors: Annotated[
+        str | None,
+        Parameter(help="A label whose mistakes are explained and summed; LABEL>SAID for those taken so."),
+    ] = None,
     top: Annotated[int, Parameter(help="Pictures of each kind, where none is given.")] = 3,
     verdict: Annotated[
         bool, Parameter(negative="--no-verdict", help="Measure how far each map can be believed.")
@@ -74,7 +81,12 @@ def explained(
     from ..verbs.explain import explain as verb
     from ..verbs.explain import new_folder
 
-    more = given({"method": method, "target": target, "against": against, "layer": layer, "unit": unit})
+    more = given(
+        {
+            "method": method, "target": target, "against": against, "layer": layer, "unit": unit, "also": also,
+            "errors": errors,
+        }
+    )  # fmt: skip
     found: list[dict[str, Any]] = []
 
     def work(screen: Screen) -> Any:

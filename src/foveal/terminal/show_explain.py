@@ -58,7 +58,8 @@ def _lines(console: Console, found: Explanations) -> None:
     for one in good[:SHOWN]:
         said = one.nothing or "; ".join(one.verdict.badges)
         path = "" if one.path == before else one.path
-        row(shown, path, one.method, one.target, one.layer, figure(one.score), text(said, "yellow"))
+        of = f"{one.target}, by {one.model}" if one.model else one.target
+        row(shown, path, one.method, of, one.layer, figure(one.score), text(said, "yellow"))
         before = one.path
     if len(good) > SHOWN:
         row(shown, f"... and {len(good) - SHOWN} more")

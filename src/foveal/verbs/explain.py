@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import numpy as np
-
 from ..errors import DataError, OptionError, UnknownNameError
-from ..explained import Explanation, figure
+from ..explained import Explanation
 from ..folders import claim_next, safe_stem
-from ..storage import strict, write_whole
 from ..values import Choice, Target
+from .explain_files import PAGE, Writer, write_page
 from .predict import find_pictures, loaded_model
 
 if TYPE_CHECKING:
@@ -26,19 +21,17 @@ if TYPE_CHECKING:
     from ..explaining import Wanted
     from ..explaining.given import Given
     from ..model import Model
+    from ..run import Run
 
     Place: TypeAlias = str | os.PathLike[str]
     Picture: TypeAlias = Place | Image.Image
 
 HOME = "explained"
 """Where folders of explanations are made, when no other place is given."""
-PAGE, ROWS = "index.html", "explanations.json"
 DEFAULT, WITNESS = "gradcam", "occlusion"
 OF_UNITS = ("occlusion", "integrated_gradients")
 FEW = 4
 """Pictures up to which there is a witness beside the default method."""
-SHOWN = 60
-"""Pictures that the page shows, and whose maps stay in memory after they were written."""
 
 
 class Explanations(list[Explanation]):
@@ -75,6 +68,8 @@ def explain(
     against: str | None = None,
     layer: str | None = None,
     unit: str | None = None,
+    also: Model | Place | None = None,
+    errors: str | None = None,
     top: int = 3,
     verdict: bool = True,
     out: Place | None = None,
@@ -93,6 +88,10 @@ def explain(
             scores are made, and shown under one scale.
         layer: the layer whose maps class activation methods draw; when not given, the last one that has places.
         unit: one of the network's units to explain instead, `LAYER:CHANNEL` or `LAYER:CHANNEL:ROW:COLUMN`.
+        also: a second model (another run, or `last.safetensors` of this one), held beside the first: what the first
+            says of each picture is explained by both, under one scale.
+        errors: a label of the run: all its judged pictures that were taken for another are explained, and the maps
+            summed; `LABEL>SAID` for those that were taken for that one.
         top: how many pictures of each kind, where none is given.
         verdict: measure how far each map can be believed; takes most of the time for few pictures.
         out: a folder for maps (.npy), overlays (.png), `explanations.json` and a page; when not given, nothing is
@@ -114,15 +113,37 @@ def explain(
             f"--top was given as {top!r}.", "--top takes a whole number from 1.", "Give another value."
         )
     names = _methods(method)
+    if also is not None and errors is not None:
+        raise OptionError(
+            "--also and --errors were both given.",
+            "Two models beside each other, or one model's mistakes summed.",
+            "Leave one out.",
+        )
     loaded = loaded_model(model, device, "explain")
     aim = _target(loaded, target, against, unit)
-    given, chosen = _given(model, pictures, top, aim)
-    wanted, choices = _wanted(names, aim, against or "", layer or "", given, verdict)
+    if errors is None:
+        given, chosen = _given(model, pictures, top, aim)
+    else:
+        given, chosen = _of_errors(model, errors, pictures, aim)
+    several = hasattr(loaded.task, "explained")
+    wanted, choices = _wanted(names, aim, against or "", layer or "", given, verdict, several)
     where = None if out is None else Path(out)
-    keep = None if where is None else _Writer(where)
-    found = explaining.explain_pictures(loaded, given, wanted, keep=keep, progress=progress)
-    rows = Explanations(found.rows, where, [*chosen, *choices], found.notes, _named(model, loaded))
-    _write_page(rows)
+    keep = None if where is None else Writer(where)
+    name = _named(model, loaded)
+    if also is None:
+        now = keep if errors is None else None  # what is summed stays in memory until it was
+        found = explaining.explain_pictures(loaded, given, wanted, keep=now, progress=progress)
+    else:
+        from ..explaining.beside import explain_both
+
+        models = (loaded, loaded_model(also, device, "explain"))
+        names = _apart(name, _named(also, models[1]), model, also)
+        found = explain_both(models, names, given, wanted, keep=keep, progress=progress)
+        name = " and ".join(names)
+    rows = Explanations(found.rows, where, [*chosen, *choices], found.notes, name)
+    if errors is not None:
+        _with_sums(rows, loaded, given, errors, keep)
+    write_page(rows)
     return rows
 
 
@@ -173,12 +194,13 @@ def _wanted(
     layer: str,
     given: Sequence[Given],
     verdict: bool,
+    several: bool,
 ) -> tuple[Wanted, list[Choice]]:
     from .. import catalog, explaining
 
     known, choices, strict_ = explaining.explainers(), [], True
     if names is None:
-        names, why = _default(known, aim, layer, len(given))
+        names, why = _default(known, aim, layer, len(given), several)
         choices.append(Choice("method", ", ".join(names), why))
         strict_ = False
     elif names == ("all",):
@@ -199,13 +221,18 @@ def _wanted(
 
 
 def _default(
-    known: Sequence[str], aim: Target | None, layer: str, pictures: int
+    known: Sequence[str], aim: Target | None, layer: str, pictures: int, several: bool
 ) -> tuple[tuple[str, ...], str]:
     if aim is not None and aim.layer:
         names = tuple(name for name in OF_UNITS if name in known) or ("gradient",)
         return names, "both work on the picture itself, wherever in the network the unit lies"
     if layer:
         return (DEFAULT,), "the layer's maps, weighted by what they do for the score"
+    if several and WITNESS in known:
+        return (WITNESS,), (
+            "a detector's head works on several maps, of which a class activation map would see one; this works on "
+            "the picture itself"
+        )
     if pictures <= FEW and WITNESS in known:
         return (DEFAULT, WITNESS), (
             "the last maps by what they do for the score, in one pass; and as a witness that needs no gradients what "
@@ -275,73 +302,83 @@ def _given(
     return [*named.values(), *(one for one in found if not one.path)], []
 
 
-def _of_run(model: Model | Place, top: int, aim: Target | None) -> tuple[list[Given], list[Choice]]:
-    from ..explaining.telling import telling
+def _run_of(model: Model | Place, why: str, todo: str) -> Run:
+    """The run that a model lies in.
+
+    Raises:
+        DataError: it lies in none.
+    """
     from ..run import Run, is_run
 
     path = None if not isinstance(model, str | os.PathLike) else Path(model)
     folder = None if path is None else path if path.is_dir() else path.parent
     if folder is None or not is_run(folder):
         raise DataError(
-            "No picture was given, and the model does not lie in a run folder that knows its own.",
-            "Files, and folders of pictures; or a run's folder as the model.",
-            "foveal explain MODEL picture.jpg folder",
+            f"{why}, and the model does not lie in a run folder that knows its own.",
+            "A run's folder as the model, or files and folders of pictures.",
+            todo,
         )
-    found = telling(Run.open(folder), top)
+    return Run.open(folder)
+
+
+def _of_errors(
+    model: Model | Place, errors: str, pictures: object, aim: Target | None
+) -> tuple[list[Given], list[Choice]]:
+    """The run's mistakes on pictures of one label."""
+    from ..explaining.summed import errors_of
+
+    if pictures not in (None, []) or aim is not None:
+        raise OptionError(
+            f"--errors {errors} was given with pictures, a target or a unit.",
+            "A run's own mistakes, each explained as what was said rather than what is true.",
+            "Leave one of them out.",
+        )
+    label, _, said = errors.partition(">")
+    run = _run_of(model, "--errors was given", f"foveal explain RUN --errors {label}")
+    labels = run.dataset.labels
+    for name in filter(None, (label, said)):
+        if name not in labels:
+            raise UnknownNameError("label", name, labels)
+    found = errors_of(run, label, said)
+    for_what = f"taken for {said}" if said else "taken for another"
+    return found, [
+        Choice("pictures", f"{len(found)} of the run's own", f"those of {label} that were {for_what}")
+    ]
+
+
+def _with_sums(
+    rows: Explanations, model: Model, given: Sequence[Given], errors: str, keep: Writer | None
+) -> None:
+    """The sums over mistakes before what they are sums of; all of it is written now."""
+    from ..explaining.beside import by_picture
+    from ..explaining.summed import summed
+
+    pictures = by_picture(rows, given)
+    found = [summed(model, given, list(rows), errors.partition(">")[0]), *pictures]
+    if keep is not None:
+        found = [keep(number, group) if group else group for number, group in enumerate(found, -1)]
+    rows[:] = [row for group in found for row in group]
+
+
+def _apart(first: str, second: str, model: Model | Place, also: Model | Place) -> tuple[str, str]:
+    """Names that tell two models apart: those of their files, where the folders' are the same."""
+    if first != second:
+        return first, second
+    files = [
+        Path(m).stem if isinstance(m, str | os.PathLike) and Path(m).suffix else "best" for m in (model, also)
+    ]
+    return (
+        f"{first} ({files[0]})",
+        f"{second} ({files[1]})" if files[0] != files[1] else f"{second} (again)",
+    )
+
+
+def _of_run(model: Model | Place, top: int, aim: Target | None) -> tuple[list[Given], list[Choice]]:
+    from ..explaining.telling import telling
+
+    run = _run_of(model, "No picture was given", "foveal explain MODEL picture.jpg folder")
+    found = telling(run, top)
     if aim is not None:
         found = [dataclasses.replace(one, targets=()) for one in found]
     why = f"none was given: the worst mistakes, the surest hits and the nearest calls, {top} of each at most"
     return found, [Choice("pictures", f"{len(found)} of the run's own", why)]
-
-
-# what is written
-
-
-@dataclass(frozen=True)
-class _Writer:
-    """Writes a picture's maps and overlays."""
-
-    out: Path
-
-    def __call__(self, number: int, rows: list[Explanation]) -> list[Explanation]:
-        if any(row.error is not None for row in rows):
-            return rows
-        stem = f"{number + 1:04}-{safe_stem(Path(rows[0].path).stem)[:60]}"
-        made: list[Explanation] = []
-        for method in dict.fromkeys(row.method for row in rows):
-            group = [row for row in rows if row.method == method]
-            name = f"{stem}-{method}"
-            together = {} if len(group) == 1 else {"figure": self._picture(name, group)}
-            for one in group:
-                own = name if len(group) == 1 else f"{name}-{safe_stem(str(one.target))[:60]}"
-                files = {"map": self._map(own, one), "overlay": self._picture(own, [one]), **together}
-                row = dataclasses.replace(one, files=files)
-                made.append(row if number < SHOWN else dataclasses.replace(row, pixels=None, cells=None))
-        return made
-
-    def _map(self, name: str, row: Explanation) -> str:
-        file = io.BytesIO()
-        np.save(file, row.map, allow_pickle=False)
-        return self._written(f"{name}.npy", file)
-
-    def _picture(self, name: str, rows: list[Explanation]) -> str:
-        file = io.BytesIO()
-        figure(rows).save(file, "PNG", compress_level=4)
-        return self._written(f"{name}.png", file)
-
-    def _written(self, name: str, file: io.BytesIO) -> str:
-        path = self.out / name
-        write_whole(path, file.getbuffer())
-        return str(path)
-
-
-def _write_page(rows: Explanations) -> None:
-    """The page and the rows as JSON, where there is a folder for them."""
-    from ..report.explain import page
-
-    if rows.out is None:
-        return
-    text = json.dumps(strict(rows.to_json()), indent=1, allow_nan=False)
-    write_whole(rows.out / ROWS, text.encode())
-    html = page(rows, rows.model, rows.choices, rows.notes)
-    write_whole(rows.out / PAGE, html.encode("utf-8", "xmlcharrefreplace"))

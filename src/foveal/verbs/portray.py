@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Place = str | os.PathLike[str]
 
-PICTURE, ROWS = "portrait.png", "portrait.json"
+PICTURE, ROWS, PAGE = "portrait.png", "portrait.json", "index.html"
 NEEDS_DATA = ("examples", "space")
 
 
@@ -102,7 +102,10 @@ def portray(
     made = _made(model, kind, data, device, asked, progress or (lambda done, total: None))
     if out is None:
         return made
-    return dataclasses.replace(made, files=_written(made.portrait, Path(out), kind))
+    files = _written(made.portrait, Path(out), kind)
+    return dataclasses.replace(
+        made, files={**files, "page": _write_page(made, Path(out), _named(model), files)}
+    )
 
 
 def _made(
@@ -250,6 +253,22 @@ def _pictures(model: Model | Place, data: Place | None, kind: str) -> tuple[list
             f"foveal explain {kind} MODEL folder",
         )
     return [], {}
+
+
+def _named(model: Model | Place) -> str:
+    """What to call the model on its page."""
+    if not isinstance(model, str | os.PathLike):
+        return str(model.card.architecture["name"])
+    path = Path(model)
+    return path.parent.name if path.suffix == ".safetensors" and path.parent.name else path.name
+
+
+def _write_page(made: Portrayed, out: Path, model: str, files: dict[str, str]) -> str:
+    from ..report.portrait import page
+
+    html = page(made.kind, model, made.portrait, made.cannot, made.source, files)
+    write_whole(out / PAGE, html.encode("utf-8", "xmlcharrefreplace"))
+    return str(out / PAGE)
 
 
 def _written(made: Portrayal, out: Path, kind: str) -> dict[str, str]:
