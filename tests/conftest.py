@@ -17,6 +17,10 @@ settings.load_profile("foveal")
 
 ROOT = Path(__file__).parents[1]
 
+# As many test processes as cores, each with one thread: before torch is loaded here, or in what tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Tests start processes in other folders: what `PYTHONPATH=src pytest` means must hold there too.
 if "PYTHONPATH" in os.environ:
     places = os.environ["PYTHONPATH"].split(os.pathsep)
