@@ -63,12 +63,14 @@ class Watched(Event):
     norms: Mapping[str, float] = field(default_factory=dict)
     """Of the whole network: see `watch.WHOLE`."""
     layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By layer, in the order of the pass, by measure: see `watch.MEASURES`."""
+    """By layer and measure: see `watch.MEASURES`."""
     histograms: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     """By layer and kind (`weights`, `gradients`, `activations`): shares in the bins of `watch.EDGES`; seldom."""
     kinds: Mapping[str, str] = field(default_factory=dict)
     """By layer: `conv`, `linear`, `norm`, `rectifier`, `squash` (sigmoid, tanh), `smooth` (GELU, SiLU), ...; told at
     the first look of an attempt only."""
+    order: Sequence[str] = ()
+    """The layers in the order of the pass; told with `kinds`."""
     cost: float = 0.0
     """Share of the training time so far that watching took."""
 
@@ -128,7 +130,8 @@ REWOUND = "rewound"
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped(Event):
-    """Training is over: `finished`, `early` (patience), `time`, `interrupted` or `diverged`."""
+    """Training is over: `finished`, `early` (patience), `time`, `interrupted`, `paused` (to be continued perhaps: a
+    search over settings asked for it) or `diverged`."""
 
     kind: ClassVar[str] = "stopped"
     why: str = "finished"

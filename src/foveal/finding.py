@@ -27,7 +27,7 @@ class Evidence:
 @dataclass(frozen=True, slots=True)
 class Cure:
     """What to do. Foveal itself can try it where `changes` (options of a fork), `repairs` (names of
-    `doctor/repairs`) or `exclude` (ids of items) are given; else it is for a person."""
+    `foveal.repairs`) or `exclude` (ids of items) are given; else it is for a person."""
 
     says: str
     changes: Mapping[str, Any] = field(default_factory=dict)

@@ -188,6 +188,18 @@ class Model:
         return self.far.distance(features).tolist()
 
 
+def mended(network: nn.Module, repairs: Sequence[str]) -> nn.Module:
+    """The network after these repairs (`foveal.repairs`), in order.
+
+    Raises:
+        UnknownNameError: there is no such repair.
+        ValueError: one of them does not apply to this network.
+    """
+    for name in repairs:
+        network = catalog.find("repairs", name).mended(network)
+    return network
+
+
 def _build(card: Card, file: Path) -> tuple[Task, nn.Module]:
     """Task and network of a card, freshly initialised; torch's random state stays as it was."""
     import torch
@@ -201,8 +213,9 @@ def _build(card: Card, file: Path) -> tuple[Task, nn.Module]:
         asked = dict(card.architecture)
         if (asked["outputs"], asked["channels"]) != (task.outputs, card.preprocessing.channels):
             raise ValueError("its outputs or channels are not those of its labels and preprocessing")
+        repairs = asked.pop("repairs", ())
         with torch.random.fork_rng(devices=[]):
-            return task, kind.build(asked.pop("name"), **asked)
+            return task, mended(kind.build(asked.pop("name"), **asked), repairs)
     except (UnknownNameError, ImportError) as error:
         came = error.came if isinstance(error, UnknownNameError) else str(error)
         raise ModelError(

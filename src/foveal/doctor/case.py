@@ -70,7 +70,7 @@ class Case:
     @cached_property
     def layers(self) -> tuple[str, ...]:
         """Layers that were watched, in the order of the pass."""
-        names: dict[str, None] = {}
+        names = dict.fromkeys(name for sight in self.sights for name in sight.order)
         for sight in self.sights:
             names.update(dict.fromkeys(sight.layers))
         return tuple(names)

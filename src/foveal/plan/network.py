@@ -12,6 +12,7 @@ from torch import nn
 from .. import catalog, device, events
 from ..errors import OptionError
 from ..growing import side_at
+from ..model import mended
 from ..options import TrainOptions, flag
 from ..structure.auxiliary import attached
 from ..structure.layers import first_convolution, is_in, stages
@@ -23,7 +24,7 @@ from . import Plan
 def built(architecture: dict[str, Any], options: TrainOptions) -> nn.Module:
     """The network as `architecture` and the options say, its weights drawn from torch's generator."""
     a = dict(architecture)
-    name = a.pop("name")
+    name, repairs = a.pop("name"), a.pop("repairs", ())
     network: nn.Module = catalog.find("architectures", name).build(name, **a)
     for option, set_share in (("dropout", set_dropout), ("drop_path", set_drop_path)):
         share = getattr(options, option)
@@ -34,7 +35,14 @@ def built(architecture: dict[str, Any], options: TrainOptions) -> nn.Module:
                 "efficientnet and most of timm's.",
                 f"Leave {flag(option)} out, or choose another --network.",
             )
-    return network
+    try:
+        return mended(network, repairs)
+    except ValueError as error:
+        raise OptionError(
+            f"{name} cannot be mended by {', '.join(repairs)}: {error}.",
+            "A repair that applies to the network.",
+            "Mend it by hand, in its code or file.",
+        ) from None
 
 
 def _check_frozen(network: nn.Module, planned: Plan) -> None:

@@ -83,7 +83,11 @@ class Classify:
         logits, loss = total_loss(
             network(batch.images), lambda made: self._loss(made, batch.truths, network.training)
         )
-        return Step(loss, {}, logits)
+        each = None
+        if network.training and not batch.truths.is_floating_point():
+            with torch.no_grad():
+                each = F.cross_entropy(logits.float(), batch.truths, reduction="none")
+        return Step(loss, {}, logits, each)
 
     def _loss(self, logits: Tensor, truths: Tensor, training: bool) -> Tensor:
         smoothing = self.label_smoothing if training else 0.0

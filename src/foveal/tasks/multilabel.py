@@ -110,7 +110,7 @@ class Multilabel:
             network(batch.images),
             lambda made: F.binary_cross_entropy_with_logits(made.float(), wanted, pos_weight=factors),
         )
-        return Step(loss, {}, logits)
+        return Step(loss, {}, logits, _each(logits, batch.truths) if network.training else None)
 
     def mix(self, truths: Tensor, order: Tensor, share: float | Tensor) -> Tensor:
         """Shares of each label `BC`: `share` of one's own, the rest of the picture's at `order`."""
@@ -178,6 +178,12 @@ class Multilabel:
             "temperature": self.temperature,
             "prevalence": list(self.prevalence),
         }
+
+
+@torch.no_grad()
+def _each(logits: Tensor, truths: Tensor) -> Tensor:
+    """Each picture's loss `B`, the mean over labels."""
+    return F.binary_cross_entropy_with_logits(logits.float(), truths, reduction="none").mean(1)
 
 
 def build(

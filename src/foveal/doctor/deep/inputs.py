@@ -1,0 +1,45 @@
+"""What the network is given: mean and standard deviation in training and evaluation, and whether its colours swap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...values import Batch
+from ..patient import Patient, accuracy, is_classes
+
+SOURCE = "LeCun et al. 1998, Efficient BackProp: inputs near mean 0, deviation 1; Karpathy 2019: look at what goes in"
+QUICK = True
+COUNT = 256
+
+
+def measure(patient: Patient) -> dict[str, Any] | None:
+    varied, plain = patient.batch("train", COUNT, augment=True), patient.batch("train", COUNT)
+    judged = patient.batch("val", COUNT)
+    if not isinstance(plain.images, torch.Tensor) or plain.images.dim() != 4:
+        return None
+    found: dict[str, Any] = {"count": len(plain.ids), "judged": len(judged.ids)}
+    for name, batch in (("varied", varied), ("plain", plain), ("val", judged)):
+        values = batch.images.float()
+        found[name] = {
+            "mean": values.mean((0, 2, 3)).tolist(),
+            "std": values.std((0, 2, 3)).tolist(),
+            "low": float(values.min()),
+            "high": float(values.max()),
+            "sharpness": float(
+                (values[..., 1:] - values[..., :-1]).abs().mean() / values.std().clamp_min(1e-9)
+            ),
+        }
+    network = patient.network()
+    outputs = patient.told(network, judged).outputs
+    if is_classes(patient, outputs):
+        found["accuracy"] = accuracy(outputs, judged.truths)
+        if judged.images.shape[1] == 3:
+            swapped = Batch(judged.images.flip(1), judged.truths, judged.ids)
+            other = patient.told(network, swapped).outputs
+            right, turned = outputs.argmax(1) == judged.truths, other.argmax(1) == judged.truths
+            found["swapped"] = accuracy(other, judged.truths)
+            found["only_swapped"] = int((turned & ~right).sum())
+            found["only_plain"] = int((right & ~turned).sum())
+    return found

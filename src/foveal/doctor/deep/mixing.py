@@ -1,0 +1,37 @@
+"""Whether a picture's answer depends on the pictures beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...values import Batch
+from ..patient import Patient, is_classes
+
+SOURCE = "Karpathy 2019, A Recipe: use backprop to chart dependencies; TheDeepChecker (Braiek & Khomh 2022)"
+QUICK = True
+COUNT = 6
+
+
+def measure(patient: Patient) -> dict[str, Any] | None:
+    network, batch = patient.network(), patient.batch("train", COUNT)
+    whole = patient.told(network, batch).outputs
+    if not is_classes(patient, whole) or len(batch.ids) < 2:
+        return None
+    alone = torch.cat([patient.told(network, _one(batch, n)).outputs for n in range(len(batch.ids))])
+    images = batch.images.clone().requires_grad_()
+    outputs = patient.task.step(network, Batch(images, batch.truths, batch.ids)).outputs
+    (gradient,) = torch.autograd.grad(outputs[0].sum(), [images], allow_unused=True)
+    sizes = [0.0] if gradient is None else gradient.flatten(1).norm(dim=1).tolist()
+    return {
+        "count": len(batch.ids),
+        "own": sizes[0],
+        "others": max(sizes[1:], default=0.0),
+        "apart": float((alone - whole).abs().max()),
+        "size": float(whole.abs().max()),
+    }
+
+
+def _one(batch: Batch, n: int) -> Batch:
+    return Batch(batch.images[n : n + 1], batch.truths[n : n + 1], batch.ids[n : n + 1])

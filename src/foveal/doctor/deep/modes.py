@@ -1,0 +1,61 @@
+"""Whether the network does in evaluation what it did in training: its norms' running statistics, and what it drops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..patient import Patient, accuracy, is_classes
+
+SOURCE = "Ioffe & Szegedy 2015; TheDeepChecker (Braiek & Khomh 2022): training against evaluation mode; own measurement"
+QUICK = True
+COUNT, OWN = 256, 32
+
+
+def measure(patient: Patient) -> dict[str, Any] | None:
+    network, batch = patient.network("last"), patient.batch("train", COUNT)
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+    evaluated = patient.told(network, batch)
+    if not is_classes(patient, evaluated.outputs):
+        return None
+    found: dict[str, Any] = {
+        "count": len(batch.ids),
+        "norms": len(norms),
+        "batch": patient.fit.batch,
+        "evaluated": accuracy(evaluated.outputs, batch.truths),
+        "evaluated_loss": float(evaluated.loss),
+        "dropped": sum(
+            1 for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0
+        ),
+    }
+    if not norms:
+        return found
+    found["frozen"] = sum(1 for m in norms if not m.track_running_stats or m.momentum == 0)
+    found["steps"] = min(
+        int(m.num_batches_tracked) if m.num_batches_tracked is not None else 0 for m in norms
+    )
+    # by the statistics of batches as training had them
+    for norm in norms:
+        norm.train()
+        norm.momentum = 0.0
+    size = max(OWN, min(patient.fit.batch, COUNT))
+    parts = [
+        patient.told(network, part) for part in batch.split(-(-len(batch.ids) // size)) if len(part.ids) > 1
+    ]
+    outputs = torch.cat([part.outputs for part in parts])
+    found["by_batch"] = accuracy(outputs, batch.truths[: len(outputs)])
+    found["by_batch_loss"] = sum(float(part.loss) for part in parts) / max(1, len(parts))
+    # by running statistics that are taken anew
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+    with torch.no_grad():
+        for part in batch.split(-(-len(batch.ids) // size)):
+            if len(part.ids) > 1:
+                network(part.images)
+    network.eval()
+    again = patient.told(network, batch)
+    return {**found, "anew": accuracy(again.outputs, batch.truths), "anew_loss": float(again.loss)}

@@ -1,0 +1,42 @@
+"""Whether validation pictures are seen the same each time, and training pictures alike on both ways in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...values import Batch
+from ..patient import Patient, accuracy, asleep, is_classes, joined, spread
+
+SOURCE = "TheDeepChecker (Braiek & Khomh 2022): shift between training and evaluation; own measurement"
+QUICK = True
+COUNT = 128
+
+
+def measure(patient: Patient) -> dict[str, Any] | None:
+    first, again = _seen(patient, "val", 1), _seen(patient, "val", 2)
+    if not isinstance(first.images, torch.Tensor):
+        return None
+    apart = float((first.images.float() - again.images.float()).abs().mean())
+    found: dict[str, Any] = {
+        "count": len(first.ids),
+        "moves": apart / float(first.images.float().std().clamp_min(1e-9)),
+        "same_ids": first.ids == again.ids,
+    }
+    network = patient.network()
+    train = _seen(patient, "train", 1)
+    made, other = patient.told(network, first), patient.told(network, train)
+    if is_classes(patient, made.outputs):
+        found["val"] = accuracy(made.outputs, first.truths)
+        found["train"] = accuracy(other.outputs, train.truths)
+        varied = patient.batch("train", COUNT, augment=True)
+        found["varied"] = accuracy(patient.told(network, varied).outputs, varied.truths)
+    return found
+
+
+def _seen(patient: Patient, part: str, seed: int) -> Batch:
+    with asleep():
+        torch.manual_seed(seed)
+        source = patient.pictures(part, items=spread(patient.dataset.part(part), COUNT))
+        return joined([source.to(raw, "cpu", False) for raw in source.epoch(0)])

@@ -1,0 +1,44 @@
+"""How what a network is given lies to what its preprocessing allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from ..case import Case
+from ._parts import part
+
+ROOM = 0.35
+"""Deviations beyond what pictures from 0 to 1 can give: resizing overshoots a little."""
+State = Literal["fine", "twice", "bytes", "never", "odd"]
+
+
+def limits(case: Case) -> list[tuple[float, float, float, float]]:
+    """By channel: lowest and highest value of a picture normalised once, and mean and deviation it is normalised by."""
+    pre = case.record.options.get("preprocessing") or {}
+    means, stds = pre.get("mean") or (), pre.get("std") or ()
+    return [((0 - m) / s, (1 - m) / s, m, s) for m, s in zip(means, stds, strict=True)]
+
+
+def state(case: Case, name: str) -> State | None:
+    """What was done to the pictures of one way in (`varied`, `plain`, `val`); None where it is not known."""
+    found, allowed = part(case, "inputs"), limits(case)
+    if found is None or not allowed:
+        return None
+    seen = found[name]
+    low, high = min(row[0] for row in allowed), max(row[1] for row in allowed)
+    if low - ROOM <= seen["low"] and seen["high"] <= high + ROOM:
+        return "never" if _untouched(seen, allowed) else "fine"
+    bytes_high = min((255 - m) / s for _, _, m, s in allowed)
+    if seen["high"] > 0.5 * bytes_high or (seen["low"] >= 0 and seen["high"] > 50):
+        return "bytes"
+    twice_low = min((low_ - m) / s for low_, _, m, s in allowed)
+    if seen["low"] < low - ROOM and seen["low"] >= twice_low - 1:
+        return "twice"
+    return "odd"
+
+
+def _untouched(seen: Mapping[str, Any], allowed: Sequence[tuple[float, float, float, float]]) -> bool:
+    """Whether values lie in 0..1 where normalised ones would begin well below 0."""
+    needed = all(low < -0.5 for low, _, _, _ in allowed)
+    return needed and seen["low"] >= -1e-3 and seen["high"] <= 1 + 1e-3 and seen["high"] > 0.2

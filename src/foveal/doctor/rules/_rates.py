@@ -1,0 +1,79 @@
+"""Learning rates: what the run's was, what is usual for its optimizer and network, and how the schedule moved it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...optimizers import is_like_sgd
+from ...plan.recipe import usual_rate
+from ..case import Case
+
+MOMENTUM = 0.9
+"""The usual one, which the usual rates go with."""
+
+
+def option(case: Case, name: str) -> float | None:
+    """An option that is a number; None where it is not."""
+    value = case.options.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def is_given(case: Case, name: str) -> bool:
+    """Whether a person gave the option, rather than the plan."""
+    return any(choice.option == name and not choice.automatic for choice in case.record.choices)
+
+
+def from_scratch(case: Case) -> bool:
+    return case.record.options.get("origin") is None
+
+
+def momentum_factor(case: Case) -> float:
+    """How many times as far steps go for their momentum as for the usual one: SGD's are added up, Adam's averaged."""
+    if not is_like_sgd(str(case.options.get("optimizer"))):
+        return 1.0
+    momentum = option(case, "momentum")
+    return 1.0 if momentum is None else (1 - MOMENTUM) / max(1e-6, 1 - momentum)
+
+
+def usual(case: Case) -> float | None:
+    """The peak rate that the plan would choose for this optimizer, network and batch; None where options are not
+    known."""
+    optimizer, batch = case.options.get("optimizer"), option(case, "batch")
+    if not isinstance(optimizer, str) or not batch or not case.record.network:
+        return None
+    return usual_rate(optimizer, case.record.network, int(batch), scratch=from_scratch(case))
+
+
+def times_usual(case: Case) -> float | None:
+    """The rate with its momentum, as a multiple of the usual one."""
+    rate, own = usual(case), option(case, "lr")
+    return None if rate is None or own is None else own * momentum_factor(case) / rate
+
+
+def rates(case: Case) -> list[tuple[float, float]]:
+    """(progress, rate) at each step that was told of, in the last stage that was trained in steps."""
+    steps = [s for s in case.record.steps if s.lr > 0 or s.step > 1]
+    last = steps[-1].stage if steps else ""
+    return [(s.progress, s.lr) for s in steps if s.stage == last]
+
+
+def peak(case: Case) -> float:
+    return max((rate for _, rate in rates(case)), default=0.0)
+
+
+def at_usual(case: Case) -> Mapping[str, Any]:
+    """Options that bring the rate, and a momentum beyond the usual, back to what is usual."""
+    changes: dict[str, Any] = {}
+    rate, own = usual(case), option(case, "lr")
+    if rate is not None and own is not None and not 1 / 3 <= own / rate <= 3:
+        changes["lr"] = rate
+    if momentum_factor(case) > 2:
+        changes["momentum"] = MOMENTUM
+    return changes or {"find_lr": True}
+
+
+def reached(case: Case) -> bool:
+    """Whether the rate came near the peak that was planned: a run that ended in its warm-up says nothing of it."""
+    own = option(case, "lr")
+    return own is None or peak(case) >= 0.45 * own * min(1.0, 0.1**case.setbacks)

@@ -1,0 +1,58 @@
+"""Batch norms' running statistics are not those of what they see: evaluation is worse than training was."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._parts import part, percent, surely_above, untested
+
+SOURCE = "Ioffe & Szegedy 2015; TheDeepChecker (Braiek & Khomh 2022): running statistics not updated; own measurement"
+LEVEL = "network"
+EXPLAINS = (
+    "metric_disagrees", "overfitting", "loss_stuck", "oscillation", "stopped_too_early", "underfitting",
+    "split_preprocessing", "modes_disagree", "below_published", "schedule_ends_wrongly", "rate_too_low",
+    "rate_too_high",
+)  # fmt: skip
+YOUNG = 30
+"""Steps before which running statistics are still those of the beginning."""
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    modes = part(case, "modes")
+    if modes is None:
+        return untested(case, "modes", "evaluation against training mode")
+    if not modes["norms"] or "by_batch" not in modes:
+        return None
+    better = max(modes["by_batch"], modes["anew"])
+    worse = surely_above(better, modes["evaluated"], modes["count"], 0.08)
+    loss = modes["evaluated_loss"] > 1.5 * min(modes["by_batch_loss"], modes["anew_loss"]) + 0.2
+    if not (worse and loss):
+        return None
+    if modes["steps"] < YOUNG and not modes["frozen"]:
+        return Unsure(
+            f"Running statistics were followed for {modes['steps']} steps only and are those of the beginning: "
+            "train longer."
+        )
+    return Finding(
+        "batchnorm_stale",
+        "error",
+        f"With its running statistics the network is right for {percent(modes['evaluated'])} of {modes['count']} "
+        f"training pictures; with those of the pictures themselves for {percent(better)}.",
+        (
+            Evidence(
+                f"The loss in evaluation mode is {modes['evaluated_loss']:.3f}; {modes['by_batch_loss']:.3f} with "
+                "each "
+                f"batch's own statistics, {modes['anew_loss']:.3f} with running statistics taken anew.",
+                dict(modes),
+            ),
+        ),
+        "In evaluation batch norms use averages that they kept in training. Where these do not follow (a momentum "
+        "of 0, tracking switched off, other pictures), all that comes after gets other numbers than it was taught "
+        "on.",
+        Cure(
+            "Take the running statistics anew over the training pictures, and see that the norms' momentum is not 0.",
+            repairs=("batchnorm_statistics",),
+            source="last",
+        ),
+        confidence=0.95,
+    )

@@ -1,0 +1,53 @@
+"""The network cannot learn a dozen pictures by heart."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import poor
+from ._parts import part, percent
+
+SOURCE = "Karpathy 2019, A Recipe: overfit a single batch; CS231n: twenty examples to zero cost"
+LEVEL = "network"
+EXPLAINS = (
+    "loss_stuck", "underfitting", "rate_too_low", "updates_too_small", "stopped_too_early",
+    "below_published", "schedule_ends_wrongly",
+)  # fmt: skip
+ENOUGH = 0.9
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    found = part(case, "one_batch")
+    if found is None:
+        if poor(case) and case.record.kind == "classes" and case.tests and "one_batch" not in case.tests:
+            return Unsure(
+                "Whether the network can learn a dozen pictures was not tried: foveal diagnose RUN --deep does."
+            )
+        return None
+    plain, own = found["plain"], found["own"]
+    if plain["accuracy"] >= ENOUGH or plain["steps"] < 100 or not poor(case, 0.2):
+        return None
+    return Finding(
+        "cannot_fit",
+        "error",
+        f"{found['count']} pictures are not learned by heart in {plain['steps']} steps: "
+        f"{percent(plain['accuracy'])} are right, and the loss went from {plain['first']:.3f} to "
+        f"{plain['last']:.3f}.",
+        (
+            Evidence(
+                f"With Adam at a rate of 0.001, on the same {found['count']} pictures in each step.",
+                dict(plain),
+            ),
+            Evidence(
+                f"With the run's own optimizer the loss went from {own['first']:.3f} to {own['last']:.3f}.",
+                dict(own),
+            ),
+        ),
+        "Any sound network, loss and optimizer can learn so few pictures. This one cannot, so the cause is in the "
+        "network or the loss, and no other data or schedule will help.",
+        Cure(
+            "Try a known network on the same pictures; if that learns them, look at your own layer by layer.",
+            {"network": "resnet9"},
+        ),
+        confidence=0.9,
+    )

@@ -1,0 +1,41 @@
+"""A picture's answer depends on the pictures beside it in the batch."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._parts import part, untested
+
+SOURCE = "Karpathy 2019, A Recipe: use backprop to chart dependencies; TheDeepChecker (Braiek & Khomh 2022)"
+LEVEL = "network"
+EXPLAINS = (
+    "loss_stuck", "metric_disagrees", "underfitting", "oscillation", "overfitting", "stopped_too_early",
+    "below_published", "modes_disagree", "cannot_fit", "rate_too_low",
+)  # fmt: skip
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    found = part(case, "mixing")
+    if found is None:
+        return untested(case, "mixing", "whether pictures mix")
+    if found["others"] <= 1e-3 * max(found["own"], 1e-12) and found["apart"] <= 1e-2 * max(
+        found["size"], 1e-6
+    ):
+        return None
+    return Finding(
+        "examples_mix",
+        "error",
+        f"In a batch of {found['count']} a picture's answer changes with the other pictures, in evaluation mode.",
+        (
+            Evidence(
+                f"Alone and in the batch answers differ by up to {found['apart']:.3g} (they are up to "
+                f"{found['size']:.3g}); the gradient of the first answer is {found['others']:.3g} at other "
+                f"pictures, and {found['own']:.3g} at its own.",
+                dict(found),
+            ),
+        ),
+        "Somewhere the batch's axis is mixed into others: a reshape or a transposition of the wrong axes, a "
+        "normalisation or a softmax over the batch.",
+        Cure("Look for view, reshape, permute and means over axis 0 in the network's code."),
+        confidence=0.97,
+    )

@@ -1,0 +1,82 @@
+"""Layers get no gradient at all, although nobody asked for them to be frozen."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import poor
+from ._inside import FEWEST, kernels, measured, named
+
+SOURCE = (
+    "TrainCheck (Jiang et al. 2025); Karpathy 2019: check what is trained; DeepLocalize: gradients that are 0"
+)
+LEVEL = "network"
+EXPLAINS = (
+    "loss_stuck", "underfitting", "updates_too_small", "rate_too_low", "stopped_too_early", "vanishing",
+    "overfitting", "metric_disagrees", "schedule_ends_wrongly", "below_published", "bad_initialisation",
+    "cannot_fit", "optimizer_lacks_parameters",
+)  # fmt: skip
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    stages = {s["name"]: s for s in case.record.stages}
+    whole = {n for n, s in stages.items() if s.get("trainable") == "all" and not s.get("frozen")}
+    asked = case.options.get("freeze") not in (None, "never", "first")
+    sights = [s for s in case.sights if s.stage in whole]
+    if asked:
+        return _weak(case)
+    if len(sights) < FEWEST:
+        return None
+    layers = kernels(case)
+    cut = [
+        layer
+        for layer in layers
+        if len(measured(sights, layer, "weight_norm")) >= FEWEST
+        and not any(measured(sights, layer, "grad_norm"))
+    ]
+    if not cut or not poor(case, 0.05):
+        return None
+    return Finding(
+        "frozen_by_mistake",
+        "error",
+        f"{len(cut)} of {len(layers)} layers got no gradient at any of {len(sights)} looked-at steps: {named(cut)}.",
+        (
+            Evidence(
+                "They were part of each pass, and nothing was frozen by the options.",
+                {"looks": len(sights)},
+                layers=tuple(cut),
+            ),
+        ),
+        "A parameter that asks for no gradient, or an operation that cuts the graph (detach, no_grad, a "
+        "rounding), keeps these layers as they were drawn.",
+        Cure(
+            "Look for requires_grad, detach and no_grad in the network's code, at or after the last of these layers."
+        ),
+        confidence=0.95,
+    )
+
+
+def _weak(case: Case) -> Finding | None:
+    """A backbone that was frozen on purpose, and does not know enough for these pictures."""
+    if case.options.get("freeze") != "always" or not poor(case, 0.35) or not case.train_losses:
+        return None
+    from ._course import left, result
+
+    share = left(case)
+    return Finding(
+        "frozen_by_mistake",
+        "warning",
+        f"The whole backbone was frozen (--freeze always), and what it gives does not tell these classes apart: "
+        f"{result(case)}.",
+        (
+            Evidence(
+                f"The validation loss came down to {100 * (share or 1):.0f} % of a guess's, with only the head "
+                "learning.",
+                {"losses": case.losses},
+            ),
+        ),
+        "A linear head can only use what the frozen layers already show. Where their weights were learned on "
+        "other kinds of pictures, or hardly at all, that is too little.",
+        Cure("Let all layers learn after the head has.", {"freeze": "never"}),
+        confidence=0.85,
+    )

@@ -1,0 +1,52 @@
+"""The answers do not depend on the pictures."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import poor
+from ._parts import part, percent, untested
+
+SOURCE = "Karpathy 2019, A Recipe: an input-independent baseline; TheDeepChecker: zeroed inputs"
+LEVEL = "network"
+EXPLAINS = (
+    "loss_stuck", "dead_units", "vanishing", "underfitting", "updates_too_small", "rate_too_low",
+    "stopped_too_early", "cannot_fit", "metric_disagrees", "bad_initialisation", "schedule_ends_wrongly",
+    "below_published", "saturation",
+)  # fmt: skip
+NOTHING = 1e-7
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    found = part(case, "blind")
+    if found is None:
+        return untested(case, "blind", "whether pictures matter")
+    inside = [layer for layer in case.layers if case.kinds.get(layer) == "rectifier"]
+    dead = any(
+        own.get("dead", 0) >= 1
+        for sight in case.sights[-3:]
+        for name, own in sight.layers.items()
+        if name in inside
+    )
+    if found["gradient"] > 0 or found["apart"] > NOTHING or dead or not poor(case):
+        return None  # a layer that died is an illness of its own
+    return Finding(
+        "input_ignored",
+        "error",
+        f"The network says the same of all {found['count']} pictures, and its loss does not change with any pixel.",
+        (
+            Evidence(
+                f"{percent(found['accuracy'])} are right, and {percent(found['empty'])} with empty pictures; the "
+                "gradient at "
+                f"the pixels is {found['gradient']:.3g}.",
+                dict(found),
+            ),
+        ),
+        "Nothing of the picture reaches the answer: a branch that is not used, a multiplication by 0, or a cut "
+        "graph.",
+        Cure(
+            "Follow a picture through the network, layer by layer (foveal explain activations RUN), to where it "
+            "is lost."
+        ),
+        confidence=0.95,
+    )

@@ -1,0 +1,57 @@
+"""Pictures are given to the network as they are, not normalised as its card says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._parts import part, untested
+from ._range import state
+
+SOURCE = "LeCun et al. 1998, Efficient BackProp; DeepLocalize's programs without /255; own bounds"
+LEVEL = "input"
+EXPLAINS = (
+    "loss_stuck", "exploding", "not_finite", "dead_units", "saturation", "bad_initialisation",
+    "rate_too_high", "oscillation", "underfitting", "updates_too_large", "updates_too_small",
+    "rate_too_low", "stopped_too_early", "vanishing", "overfitting", "schedule_ends_wrongly",
+    "metric_disagrees", "below_published", "split_preprocessing", "cannot_fit", "wrong_preprocessing",
+    "batchnorm_stale", "input_ignored",
+)  # fmt: skip
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    found = part(case, "inputs")
+    if found is None:
+        return untested(case, "inputs", "what the network is given")
+    states = {name: state(case, name) for name in ("varied", "plain", "val")}
+    ill = {name for name, what in states.items() if what in ("bytes", "never")}
+    if not {"varied", "plain"} & ill or not _all_alike(states):
+        return None
+    seen = found["plain"]
+    return Finding(
+        "input_not_normalised",
+        "error",
+        f"The network is given values from {seen['low']:.3g} to {seen['high']:.3g}: pictures that were not "
+        "normalised.",
+        (
+            Evidence(
+                f"Their mean is {seen['mean'][0]:.3g} and their deviation {seen['std'][0]:.3g} in the first "
+                "channel; the "
+                "run says that mean and deviation of its data were taken out.",
+                {k: found[k] for k in ("varied", "plain", "val")},
+            ),
+        ),
+        "Large inputs that are all of one sign make the first layer's gradients large and alike: weights swing "
+        "together, or rectifiers die.",
+        Cure(
+            "Normalise pictures before the network sees them: scale to 0..1, take out the mean, divide by the "
+            "deviation."
+        ),
+        confidence=0.95,
+    )
+
+
+def _all_alike(states: Mapping[str, Any]) -> bool:
+    return states["val"] in (states["varied"], states["plain"])

@@ -1,0 +1,67 @@
+"""Labels bear no relation to the pictures: nothing that is learned holds on pictures not trained on."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ...intervals import wilson
+from ..case import Case
+from ._data import NOT_SEEN, share
+
+SOURCE = (
+    "Zhang et al. 2017, Understanding Deep Learning Requires Rethinking Generalization: networks learn shuffled labels "
+    "by heart; TheDeepChecker (Braiek & Khomh 2022) compares with shuffled labels"
+)
+LEVEL = "data"
+EXPLAINS = (
+    "overfitting",
+    "loss_stuck",
+    "underfitting",
+    "labels_noisy",
+    "cannot_fit",
+    "rate_too_low",
+    "rate_too_high",
+)
+FEWEST = 100
+"""Validation pictures below which chance cannot be told from little."""
+EDGE = 0.05
+"""Above chance, what a head on pixels or features may seem to tell where it tells nothing."""
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    if case.record.kind != "classes" or not case.headlines:
+        return None
+    counts = case.data.get("counts", {}).get("val", {})
+    count = sum(counts.values())
+    best = max(case.headlines, key=lambda one: one.value)
+    if count < FEWEST or best.name != "accuracy":
+        return None
+    chance = max(counts.values()) / count
+    if wilson(best.value, count)[0] > chance + 0.02:
+        return None
+    told = [case.data[name] for name in ("labels", "plain") if name in case.data]
+    if not told:
+        return NOT_SEEN
+    if any(row["accuracy"] > row["chance"] + EDGE or row["low"] > row["chance"] + 0.02 for row in told):
+        return None
+    return Finding(
+        "labels_shuffled",
+        "error",
+        f"The labels have nothing to do with the pictures: accuracy never passed {best.value:.1%} on {count} validation "
+        f"pictures, where always saying the most common class gives {chance:.1%}.",
+        (
+            Evidence(
+                f"A linear classifier, made apart from this run, tells {share(told[0])} of {told[0]['count']} labels "
+                f"of pictures that it did not see; chance is {told[0]['chance']:.1%}.",
+                dict(told[0]) if "wrong" not in told[0] else {"accuracy": told[0]["accuracy"]},
+            ),
+            Evidence(
+                f"The training loss went from {case.train_losses[0]:.3g} to {case.train_losses[-1]:.3g}.",
+                {"first": case.train_losses[0], "last": case.train_losses[-1]},
+            ),
+        ),
+        "Pictures and labels were brought together in the wrong order, or one of the two was shuffled alone.",
+        Cure(
+            "Put each label back to its picture: compare a few rows of the list of labels with the files themselves."
+        ),
+        confidence=0.9 if "labels" in case.data else 0.8,
+    )

@@ -1,0 +1,67 @@
+"""Labels stand for other classes where the network is judged than where it learned."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ...intervals import wilson
+from ..case import Case
+
+SOURCE = (
+    "own: classes whose pictures are mostly called by the name of another, which are called by theirs in turn"
+)
+LEVEL = "data"
+EXPLAINS = ("overfitting", "labels_noisy", "underfitting", "metric_disagrees")
+MOSTLY = 0.5
+"""Lower end of the share of a class's pictures that are called by one other name."""
+FEWEST = 10
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    if case.record.kind != "classes":
+        return None
+    rows = {row["truth"]: row for row in case.data.get("confused", ())}
+    moved = {
+        truth: row["called"]
+        for truth, row in rows.items()
+        if row["called"] != truth
+        and row["count"] >= FEWEST
+        and wilson(row["share"], row["count"])[0] > MOSTLY
+    }
+    rings = _rings(moved)
+    if not rings:
+        return None if rows else Unsure("No picture was judged after training, so no label can be compared.")
+    names = [name for ring in rings for name in ring]
+    says = "; ".join(" -> ".join((*ring, ring[0])) for ring in rings)
+    evidence = tuple(
+        Evidence(
+            f"{rows[name]['share']:.0%} of the {rows[name]['count']} pictures labelled {name} are called "
+            f"{rows[name]['called']}.",
+            dict(rows[name]),
+        )
+        for name in names[:6]
+    )
+    return Finding(
+        "labels_swapped",
+        "error",
+        f"{len(names)} labels stand for one another's classes in the judged pictures ({says}).",
+        evidence,
+        "The names were numbered in another order there than in training (as by sorting 10 before 2, or by counting "
+        "from 1), or two folders were exchanged.",
+        Cure("Compare pictures of these labels in both splits, and rename what is exchanged in one of them."),
+        confidence=0.95,
+    )
+
+
+def _rings(moved: dict[str, str]) -> list[tuple[str, ...]]:
+    """Names that are called by one another's in turn."""
+    found: list[tuple[str, ...]] = []
+    seen: set[str] = set()
+    for start in sorted(moved):
+        ring, name = [start], moved[start]
+        while name in moved and name not in ring:
+            ring.append(name)
+            name = moved[name]
+        if name == start and not seen & set(ring):
+            found.append(tuple(ring))
+            seen.update(ring)
+    return found

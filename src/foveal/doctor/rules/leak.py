@@ -1,0 +1,74 @@
+"""Pictures that judge the network, or near duplicates of them, were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._data import NOT_SEEN, share
+
+SOURCE = (
+    "Barz & Denzler 2020, Do We Train on Test Data? (3.3 % of CIFAR-10's and 10 % of CIFAR-100's test pictures); near "
+    "duplicates as in foveal.data.twins"
+)
+LEVEL = "data"
+EXPLAINS = ("suspiciously_good",)
+MANY = 0.05
+"""Share of the judged pictures from which on twins are an illness by themselves."""
+MOVED = 0.01
+"""What the score must fall by without them, where they are fewer."""
+FEWEST = 3
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    leaks: Mapping[str, Any] | None = case.data.get("leaks")
+    if leaks is None:
+        return NOT_SEEN
+    counts = {part: sum(row.values()) for part, row in case.data.get("counts", {}).items()}
+    judged = case.data.get("judged") or {}
+    whole, apart = judged.get("all"), judged.get("without")
+    fell = whole["accuracy"] - apart["accuracy"] if whole and apart and apart["count"] else 0.0
+    shares = {part: len(ids) / max(1, counts.get(part) or case.data["count"]) for part, ids in leaks.items()}
+    worst = max(shares, key=lambda part: shares[part], default="")
+    many = len(leaks[worst]) if worst else 0
+    if many < FEWEST or (shares[worst] < MANY and (fell < MOVED or shares[worst] < 0.02)):
+        return None
+    twins = [pair for pair in case.data["twins"] if worst in pair["parts"] and "train" in pair["parts"]]
+    gone = tuple(dict.fromkeys(_in_training(pair) for pair in twins))
+    total = counts.get(worst) or case.data["count"]
+    evidence = [
+        Evidence(
+            f"{many} of the {total} pictures of {worst} have a near duplicate in train; {_how(twins)}.",
+            {"split": worst, "leaked": many, "count": total, "share": shares[worst]},
+            tuple(id for pair in twins[:6] for id in (pair["first"], pair["second"])),
+        )
+    ]
+    if whole and apart and apart["count"]:
+        says = f"Accuracy is {share(whole)} on all judged pictures, and {share(apart)} on the {apart['count']} without"
+        evidence.append(Evidence(f"{says} a twin in train.", {"all": whole, "without": apart}))
+    return Finding(
+        "leak",
+        "error" if shares[worst] > 0.2 else "warning",
+        f"{shares[worst]:.1%} of the {worst} pictures were trained on, as copies or near duplicates: scores are too "
+        "good to be believed.",
+        tuple(evidence),
+        "The split was drawn picture by picture although some belong together: copies, varied pictures, frames of a film, "
+        "several pictures of one thing.",
+        Cure(
+            f"Leave their {len(gone)} twins out of training, so that the score means what it says; better, split by "
+            "where pictures come from.",
+            exclude=gone,
+        ),
+        confidence=0.95,
+    )
+
+
+def _in_training(pair: Mapping[str, Any]) -> str:
+    return str(pair["first"] if pair["parts"][0] == "train" else pair["second"])
+
+
+def _how(twins: list[Mapping[str, Any]]) -> str:
+    same = sum(pair["distance"] == 0 for pair in twins)
+    return f"of {len(twins)} pairs {same} are the same, {sum(p['mirrored'] for p in twins)} are mirrored"

@@ -1,0 +1,56 @@
+"""The score that was reported is not the one that the saved network gets in evaluation mode."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._parts import part, percent, untested
+
+SOURCE = (
+    "TheDeepChecker (Braiek & Khomh 2022): training and evaluation mode; own measurement: judged once more"
+)
+LEVEL = "network"
+EXPLAINS = (
+    "metric_disagrees", "oscillation", "stopped_too_early", "underfitting", "below_published",
+    "overfitting", "rate_too_low",
+)  # fmt: skip
+LEAST = 0.06
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    found = part(case, "splits")
+    if found is None:
+        return untested(case, "splits", "both ways in")
+    if (
+        "val" not in found
+        or not case.headlines
+        or case.headlines[0].name != "accuracy"
+        or case.options.get("views") not in (None, 1)
+    ):
+        return None
+    said = max(score.value for score in case.headlines)
+    own, count = found["val"], found["count"]
+    middle = min(max((said + own) / 2, 0.02), 0.98)
+    luck = 3 * (middle * (1 - middle) / count) ** 0.5
+    if count >= len(case.record.dataset.part("val") if case.record.dataset else ()):
+        luck = 0.02  # the very same pictures
+    if abs(said - own) < max(LEAST, luck):
+        return None
+    return Finding(
+        "modes_disagree",
+        "error",
+        f"The best epoch was judged {percent(said)} right, and the saved network gets {percent(own)} on {count} of "
+        "the same pictures.",
+        (
+            Evidence(
+                f"In evaluation mode, picture by picture as prediction does: {percent(own)}.",
+                {**found, "reported": said},
+            ),
+        ),
+        "Judging used the network in another state than the one that is saved and used: in training mode, with "
+        "dropout and the batch's own statistics, or with other pictures.",
+        Cure(
+            "Put the network into evaluation mode wherever it is judged (network.eval()), and nothing else."
+        ),
+        confidence=0.85,
+    )

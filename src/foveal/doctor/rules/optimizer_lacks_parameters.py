@@ -1,0 +1,49 @@
+"""Layers have gradients and are never moved: the optimizer was not given them."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._inside import FEWEST, kernels, measured, named, of_kind
+
+SOURCE = "TrainCheck (Jiang et al. 2025): what has gradients must change in a step; PyTorch forum 84911"
+LEVEL = "optimizer"
+EXPLAINS = (
+    "loss_stuck", "underfitting", "updates_too_small", "rate_too_low", "stopped_too_early", "vanishing",
+    "overfitting", "metric_disagrees", "schedule_ends_wrongly", "below_published", "bad_initialisation",
+)  # fmt: skip
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    # a first step may be let pass by half precision, and a warm-up may begin at 0
+    sights = [s for s in case.sights if s.lr > 0 and not s.norms.get("skipped") and s.step > 0]
+    if len(sights) < FEWEST:
+        return None if not case.sights else Unsure("Too few steps were watched to see what moves.")
+    layers = (*kernels(case), *of_kind(case, "norm"))
+    still = []
+    for layer in layers:
+        grads, moved = measured(sights, layer, "grad_norm"), measured(sights, layer, "update_ratio")
+        if len(grads) >= FEWEST and len(moved) >= FEWEST and min(grads) > 1e-8 and max(moved) == 0:
+            still.append(layer)
+    if not still:
+        return None
+    return Finding(
+        "optimizer_lacks_parameters",
+        "error",
+        f"{len(still)} of {len(layers)} layers get gradients and are never moved: {named(still)}.",
+        (
+            Evidence(
+                f"At each of {len(sights)} looked-at steps their gradients were not 0, and their weights were the "
+                "same "
+                "before and after the step.",
+                {"looks": len(sights), "layers": len(layers)},
+                layers=tuple(still),
+            ),
+        ),
+        "The optimizer moves only the parameters that it was given. These layers stay as they were drawn, and all "
+        "others must make do with what they give.",
+        Cure(
+            "Give the optimizer all of the network's parameters that are to learn, after the network is whole."
+        ),
+        confidence=0.97,
+    )

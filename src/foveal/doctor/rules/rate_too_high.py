@@ -1,0 +1,112 @@
+"""The learning rate, with its momentum, is more than the network bears."""
+
+from __future__ import annotations
+
+import math
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import guess, poor, result, stuck
+from ._inside import FEWEST, first, late, measured, named, of_kind, update_ratio
+from ._rates import at_usual, momentum_factor, option, times_usual, usual
+
+SOURCE = (
+    "Smith 2017, Cyclical Learning Rates, and Google's Deep Learning Tuning Playbook: instability shows in the "
+    "loss. Ours: five times the plan's usual rate and one sign of it, or two signs at any rate; only where little "
+    "was learned"
+)
+LEVEL = "optimizer"
+EXPLAINS = (
+    "not_finite", "exploding", "oscillation", "dead_units", "saturation", "updates_too_large", "loss_stuck",
+    "underfitting", "schedule_ends_wrongly", "stopped_too_early", "metric_disagrees", "overfitting", "vanishing", "clipping_too_strong",
+    "weight_decay_too_strong", "batchnorm_stale",
+)  # fmt: skip
+MUCH, FAR, EXTREME = 5.0, 20.0, 100.0
+"""Times the usual rate: with a sign of harm, without one where nothing at all was learned, and by the momentum."""
+LARGE, VERY_LARGE = 0.03, 0.1
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    """A rate that is far above the usual one and does no harm is no illness: with norms much is borne."""
+    hurt = case.setbacks > 0 or case.record.status == "diverged"
+    times, signs = times_usual(case), _signs(case)
+    extreme = times is not None and times >= EXTREME and momentum_factor(case) > 2 and bool(signs)
+    if not (hurt or poor(case, 0.1 if extreme else 0.3)):
+        return None
+    much = times is not None and times >= MUCH and bool(signs)
+    far = times is not None and times >= FAR and (stuck(case) or hurt)
+    ratio = update_ratio(case)
+    alone = len(signs) >= 2 and (times is None or times >= 0.5) and ratio is not None and ratio > VERY_LARGE
+    if not (much or far or alone or extreme):
+        return None
+    own, rate = option(case, "lr") or 0.0, usual(case)
+    momentum = momentum_factor(case)
+    held = f" with a momentum of {option(case, 'momentum'):g}" if momentum > 2 else ""
+    says = f"A rate of {own:.3g}{held} is more than the network bears"
+    compared: tuple[Evidence, ...] = ()
+    if times is not None and rate is not None:
+        says += f", {times:.3g} times the usual" if times >= 2 else ""
+        compared = (Evidence(
+            f"Usual for {case.options.get('optimizer')} at this batch, and a momentum of 0.9, are {rate:.2g}.",
+            {"lr": own, "usual": rate, "times": times},
+        ),)  # fmt: skip
+    changes = at_usual(case)
+    how = ", ".join(f"--{k} {v:g}" for k, v in changes.items() if k != "find_lr") or "--find-lr"
+    return Finding(
+        "rate_too_high",
+        "error" if stuck(case) or case.record.status == "diverged" else "warning",
+        f"{says}; {result(case)}.",
+        (*compared, *signs.values()),
+        "The gradient tells the way down only close by. A longer step lands beyond the valley, higher than "
+        "before, and the next one farther: the loss jumps about, rectifiers die, or the numbers outgrow all "
+        "bounds.",
+        Cure(f"Train with a smaller rate: {how}.", changes),
+        confidence=0.9 if times is not None and times >= MUCH else 0.7,
+    )
+
+
+def _signs(case: Case) -> dict[str, Evidence]:
+    """What speaks for steps that are too long, by name."""
+    signs: dict[str, Evidence] = {}
+    ratio = update_ratio(case)
+    if ratio is not None and ratio > LARGE:
+        says = f"At its height a step changed most kernels by {100 * ratio:.2g} % of their length; 0.1 % is usual."
+        signs["updates"] = Evidence(says, {"update_ratio": ratio})
+    if case.setbacks:
+        says = f"The loss was not finite {case.setbacks} times; at a tenth of the rate training went on."
+        signs["setbacks"] = Evidence(says, {"setbacks": case.setbacks})
+    signs |= _above_a_guess(case) | _died(case)
+    return signs
+
+
+def _above_a_guess(case: Case) -> dict[str, Evidence]:
+    """Training loss higher than a guess's after it had been lower, or than where it began."""
+    blind, steps = guess(case), case.record.steps
+    if blind is None or not steps or not case.train_losses:
+        return {}
+    start = steps[0].loss
+    top = max((loss for loss in case.train_losses if math.isfinite(loss)), default=0.0)
+    if top <= 1.2 * max(blind, start):
+        return {}
+    epoch = case.train_losses.index(top) + 1
+    says = f"The training loss was {top:.3g} in epoch {epoch}; the first was {start:.3g}, a guess's is {blind:.2f}."
+    return {"loss": Evidence(says, {"loss": top, "start": start, "guess": blind})}
+
+
+def _died(case: Case) -> dict[str, Evidence]:
+    """Rectifiers that lived at the start and are dead, or tangents that were free and are at their limits."""
+    seen, last = first(case), late(case)
+    if seen is None or len(last) < FEWEST:
+        return {}
+    for kind, measure, word in (("rectifier", "dead", "dead"), ("squash", "saturated", "at their limits")):
+        gone = tuple(
+            name
+            for name in of_kind(case, kind)
+            if (v := measured(last, name, measure))
+            and min(v) >= 0.5
+            and seen.layers.get(name, {}).get(measure, 1.0) < 0.25
+        )
+        if gone:
+            says = f"Free at the start, and half or more of it {word} at the end: {named(gone)}."
+            return {measure: Evidence(says, {"layers": len(gone)}, layers=gone[:8])}
+    return {}

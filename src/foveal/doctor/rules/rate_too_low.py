@@ -1,0 +1,68 @@
+"""The learning rate is so low that the run ended long before it could have learned."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import poor, result, stuck, trained_share, trend
+from ._inside import update_ratio
+from ._rates import at_usual, from_scratch, option, reached, times_usual, usual
+
+SOURCE = (
+    "Google's Deep Learning Tuning Playbook (training that still improves at its end); CS231n: updates of about a "
+    "thousandth of the weights. Ours: a tenth of the plan's usual rate or less, and updates below 0.0005, where "
+    "little was learned"
+)
+LEVEL = "optimizer"
+EXPLAINS = (
+    "loss_stuck", "updates_too_small", "underfitting", "stopped_too_early", "metric_disagrees", "schedule_ends_wrongly",
+    "dropout_too_strong",
+)  # fmt: skip
+LITTLE, VERY_LITTLE = 0.2, 0.02
+"""Times the usual rate: with small updates, and where updates were not watched."""
+SMALL, TINY = 5e-3, 1e-4
+"""Share of a kernel's length that a step moves: where the rate is known to be low, and where it alone speaks."""
+HIGH = 0.4
+"""Share of the training loss that is still there."""
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    if not poor(case) or case.setbacks or not case.train_losses:
+        return None
+    times, ratio, rate, own = times_usual(case), update_ratio(case), usual(case), option(case, "lr")
+    if times is None or rate is None or own is None:
+        return None
+    low = times <= LITTLE and (ratio < SMALL if ratio is not None else times <= VERY_LITTLE)
+    tiny = ratio is not None and ratio < TINY and times <= 1 / 3 and from_scratch(case)
+    share = trained_share(case)
+    if not (low or tiny) or not reached(case) or (share is not None and share < HIGH):
+        return None
+    evidence = [Evidence(
+        f"Usual for {case.options.get('optimizer')} at this batch are {rate:.2g}: this is {times:.2g} of it.",
+        {"lr": own, "usual": rate, "times": times},
+    )]  # fmt: skip
+    if ratio is not None:
+        says = f"While the rate was highest a step changed most kernels by {ratio:.1g} of their length; 0.001 is usual."
+        evidence.append(Evidence(says, {"update_ratio": ratio}))
+    evidence += _course(case)
+    changes = at_usual(case)
+    how = ", ".join(f"--{k} {v:g}" for k, v in changes.items() if k != "find_lr") or "--find-lr"
+    return Finding(
+        "rate_too_low",
+        "error" if stuck(case) else "warning",
+        f"A rate of {own:.2g} is too low to learn in {len(case.losses)} epochs; {result(case)}.",
+        tuple(evidence),
+        "Each step goes the right way, and next to nowhere. With so few steps the weights end close to where they "
+        "were drawn; more epochs would help as a higher rate does, only much later.",
+        Cure(f"Train with a higher rate: {how}.", changes),
+        confidence=0.93,
+    )
+
+
+def _course(case: Case) -> list[Evidence]:
+    """How the training loss went."""
+    first, last = case.train_losses[0], case.train_losses[-1]
+    line = trend(case.train_losses[len(case.train_losses) // 2 :])
+    falling = " and was still falling in a straight line" if line is not None and line.falls else ""
+    says = f"The training loss went from {first:.3f} in the first epoch to {last:.3f} in the last{falling}."
+    return [Evidence(says, {"train_losses": case.train_losses})]

@@ -1,0 +1,48 @@
+"""The class can be told without looking at the thing: from the border, or the file's size or kind."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ..data.shortcuts import NAMES
+from ._data import NOT_SEEN, score, share, told_aside
+
+SOURCE = (
+    "Geirhos et al. 2020, Shortcut Learning in Deep Neural Networks; against the share of the most common class (cleanlab "
+    "2.9 compares with the class's number instead) and against what the whole picture tells"
+)
+LEVEL = "data"
+EXPLAINS = ("suspiciously_good",)
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    if case.record.kind != "classes":
+        return None
+    if "shortcuts" not in case.data:
+        return NOT_SEEN
+    found = told_aside(case)
+    if not found:
+        return None
+    worst, judged = found[0], score(case)
+    what = NAMES[worst["what"]]
+    beside = f"; the network itself tells {judged['accuracy']:.1%} from the whole picture" if judged else ""
+    return Finding(
+        "shortcut",
+        "warning",
+        f"The class can be told from {what} alone, for {worst['accuracy']:.0%} of the pictures.",
+        tuple(
+            Evidence(
+                f"From {NAMES[row['what']]} a linear classifier tells {share(row)} of {row['count']} labels of pictures "
+                f"that it did not see; chance is {row['chance']:.1%}{beside}.",
+                dict(row),
+            )
+            for row in found
+        ),
+        "Pictures of different classes came from different places (cameras, scanners, programs, people), and these left "
+        "their marks.",
+        Cure(
+            "Make the pictures alike: cut the border off, bring all to one size and format, or mix the sources within "
+            "each class; then judge on pictures from a place that training has not seen."
+        ),
+        confidence=0.8 if worst["what"] == "border" else 0.7,
+    )

@@ -1,0 +1,64 @@
+"""A softmax, or the loss, works over the batch's pictures instead of the classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._parts import part, untested
+
+SOURCE = "TheDeepChecker (Braiek & Khomh 2022): softmax over the wrong axis, cross-entropy reduced over the wrong axis"
+LEVEL = "loss"
+EXPLAINS = (
+    "loss_stuck", "underfitting", "examples_mix", "rate_too_low", "updates_too_small", "stopped_too_early",
+    "cannot_fit", "metric_disagrees", "wrong_loss", "sum_for_mean", "overfitting", "vanishing",
+    "bad_initialisation", "rate_too_high", "oscillation", "schedule_ends_wrongly", "below_published",
+    "modes_disagree", "input_ignored",
+)  # fmt: skip
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    outputs, loss = part(case, "outputs"), part(case, "loss")
+    if outputs is None and loss is None:
+        return untested(case, "loss", "the loss")
+    evidence = []
+    if outputs is not None and outputs["over_the_batch"] and not outputs["probabilities"]:
+        evidence.append(
+            Evidence(
+                f"What the network gives for {outputs['count']} pictures adds up to 1 over the pictures, class by "
+                "class.",
+                dict(outputs),
+            )
+        )
+    if loss is not None and _over_the_batch(loss):
+        evidence.append(
+            Evidence(
+                f"For {loss['count']} undecided answers the loss is {loss['undecided']:.3f}, the logarithm of the "
+                f"number of pictures, where that of the {loss['labels']} classes is {loss['guess']:.3f}.",
+                dict(loss),
+            )
+        )
+    if not evidence:
+        return None
+    return Finding(
+        "softmax_wrong_axis",
+        "error",
+        f"Probabilities are made over the batch's pictures instead of the {len(case.record.labels)} classes.",
+        tuple(evidence),
+        "Over the wrong axis pictures compete with each other for a class: what is learned depends on which pictures "
+        "happen to stand in a batch, and says nothing of which class a picture is.",
+        Cure(
+            "In the network's or the task's code take the softmax, and the loss, over the axis of the classes (dim=1)."
+        ),
+        confidence=0.97,
+    )
+
+
+def _over_the_batch(loss: Mapping[str, Any]) -> bool:
+    for name in ("undecided", "undecided_in_training"):
+        if abs(loss[name] - math.log(loss["count"])) < 0.02 and abs(loss[name] - loss["guess"]) > 0.2:
+            return True
+    return False

@@ -1,0 +1,66 @@
+"""Pictures are prepared in one way for training and in another for evaluation."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._parts import part, percent, surely_above, untested
+from ._range import state
+
+SOURCE = "TheDeepChecker (Braiek & Khomh 2022); data leakage in reverse: the same training pictures on both ways in"
+LEVEL = "input"
+EXPLAINS = (
+    "overfitting", "metric_disagrees", "loss_stuck", "below_published", "stopped_too_early",
+    "modes_disagree", "batchnorm_stale", "oscillation", "wrong_channel_order", "underfitting",
+    "schedule_ends_wrongly",
+)  # fmt: skip
+LEAST = 0.15
+NAMES = {
+    "fine": "normalised once",
+    "twice": "normalised twice",
+    "bytes": "0 to 255",
+    "never": "0 to 1",
+    "odd": "out of range",
+}
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    inputs, splits = part(case, "inputs"), part(case, "splits")
+    if inputs is None and splits is None:
+        return untested(case, "splits", "both ways in")
+    varied, judged = state(case, "varied"), state(case, "val")
+    if varied is not None and judged is not None and varied != judged and "fine" in (varied, judged):
+        said = f"In training pictures are {NAMES[varied]}, in evaluation {NAMES[judged]}."
+        assert inputs is not None
+        told = Evidence(
+            f"In training values lie from {inputs['varied']['low']:.3g} to {inputs['varied']['high']:.3g}, in "
+            "evaluation "
+            f"from {inputs['val']['low']:.3g} to {inputs['val']['high']:.3g}.",
+            {k: inputs[k] for k in ("varied", "val")},
+        )
+        return _finding(said, told, 0.95)
+    if splits is None or "varied" not in splits:
+        return None
+    if surely_above(splits["varied"], splits["train"], splits["count"], LEAST):
+        said = (
+            f"Of the same training pictures {percent(splits['varied'])} are right as training gives them, and "
+            f"{percent(splits['train'])} as evaluation does."
+        )
+        return _finding(said, Evidence(said, dict(splits)), 0.85)
+    return None
+
+
+def _finding(said: str, told: Evidence, confidence: float) -> Finding:
+    return Finding(
+        "split_preprocessing",
+        "error",
+        said,
+        (told,),
+        "The network learns on pictures of one kind and is judged on another: what it has learned does not show, "
+        "and what is reported says nothing of it.",
+        Cure(
+            "Prepare pictures by the same steps for training and evaluation; only what varies them belongs to "
+            "training alone."
+        ),
+        confidence=confidence,
+    )

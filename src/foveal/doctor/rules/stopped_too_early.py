@@ -1,0 +1,132 @@
+"""Training ended while it was still getting better."""
+
+from __future__ import annotations
+
+import math
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import poor, result, trend
+from ._rates import from_scratch, option, peak, rates
+
+SOURCE = (
+    "Google's Deep Learning Tuning Playbook (still improving at the end: train longer); Prechelt 1998, Early "
+    "Stopping - But When? (slower criteria generalise better). Ours: fewer than 100 steps from scratch, a "
+    "patience of at most three with a training loss that still falls, or a validation loss that falls beyond its "
+    "noise at a rate that has not; and harm"
+)
+LEVEL = "schedule"
+EXPLAINS = ("underfitting", "loss_stuck", "metric_disagrees")
+STEPS, PATIENCE = 100, 3
+ENOUGH = 400
+"""Steps that even small networks want from scratch."""
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    stopped = case.record.stopped
+    if stopped is None or not case.record.epochs or case.setbacks:
+        return None
+    if stopped.why == "early":
+        return _patience(case)
+    if stopped.why not in ("finished", "time"):
+        return None
+    return _few(case) or _falling(case)
+
+
+def _patience(case: Case) -> Finding | None:
+    """A patience so short that noise ended it."""
+    patience, planned = option(case, "patience"), _planned(case)
+    done, trained, losses = len(case.losses), case.train_losses, case.losses
+    if patience is None or patience > PATIENCE or done < 2 or done > 0.7 * planned or not poor(case, 0.1):
+        return None
+    falling = trained[-1] < 0.99 * trained[-2] and trained[-1] < 0.95 * trained[0]
+    rising = peak(case) < 0.9 * (option(case, "lr") or 0.0)
+    if not (falling or rising) or losses[-1] > 1.1 * min(losses):
+        return None
+    given = max(5, planned // 2)
+    return Finding(
+        "stopped_too_early",
+        "warning",
+        f"A patience of {patience:g} epoch{'' if patience == 1 else 's'} ended training after {done} of {planned} "
+        f"epochs, while its loss still fell; {result(case)}.",
+        (
+            Evidence(
+                f"The training loss went from {trained[-2]:.3f} to {trained[-1]:.3f} in the last epoch, and the "
+                f"validation loss ({losses[-1]:.3f}) was near its lowest ({min(losses):.3f}).",
+                {"train_losses": trained, "losses": losses, "headlines": [s.value for s in case.headlines]},
+            ),
+        ),
+        "A score on few pictures goes up and down by chance from epoch to epoch, and while the rate is high by "
+        "more than that. One bad epoch says nothing; the gains of a falling rate come last.",
+        Cure(f"Wait longer: --patience {given}, about half of the epochs.", {"patience": given}),
+        confidence=0.88,
+    )
+
+
+def _few(case: Case) -> Finding | None:
+    """So few steps that no network from scratch gets anywhere."""
+    steps, done = case.record.epochs[-1].step, len(case.losses)
+    if steps >= STEPS or not from_scratch(case) or not poor(case, 0.4):
+        return None
+    each = max(1, round(steps / done))
+    epochs = max(2 * done, math.ceil(ENOUGH / each))
+    changes = {"minutes": 2 * float(m)} if (m := option(case, "minutes")) else {"epochs": epochs}
+    how = " ".join(f"--{name} {value:g}" for name, value in changes.items())
+    return Finding(
+        "stopped_too_early",
+        "warning",
+        f"Training ended after {done} epoch{'' if done == 1 else 's'}, {steps} steps, too few to learn from scratch; "
+        f"{result(case)}.",
+        (
+            Evidence(
+                f"{steps} steps of {option(case, 'batch') or 0:g} pictures; small networks want some hundreds.",
+                {"steps": steps, "epochs": done},
+            ),
+            Evidence(
+                f"The training loss had come to {case.train_losses[-1]:.3f}, the validation loss to "
+                f"{case.losses[-1]:.3f}.",
+                {"train_losses": case.train_losses, "losses": case.losses},
+            ),
+        ),
+        "Each step moves the weights by about a thousandth of their length. From drawn weights to ones that "
+        "recognise something takes some hundreds of steps at least.",
+        Cure(f"Train longer: {how}.", changes),
+        confidence=0.85,
+    )
+
+
+def _falling(case: Case) -> Finding | None:
+    """The loss still fell beyond its noise, at a rate that had not fallen."""
+    told, losses = rates(case), case.losses
+    line = trend(losses[len(losses) // 2 :])
+    if len(losses) < 8 or line is None or not line.falls or not told or not poor(case, 0.25):
+        return None
+    top = max(rate for _, rate in told)
+    gain = (
+        -line.high * line.count / 2
+    )  # half of what as many epochs as the line has would bring at its slowest
+    if told[-1][1] < 0.5 * top or gain < 0.1 * line.end or losses[-1] > 1.05 * min(losses):
+        return None
+    changes = {"minutes": 2 * float(m)} if (m := option(case, "minutes")) else {"epochs": 2 * len(losses)}
+    how = " ".join(f"--{name} {value:g}" for name, value in changes.items())
+    return Finding(
+        "stopped_too_early",
+        "warning",
+        f"Training ended while the validation loss still fell by {-line.slope:.3f} [{-line.high:.3f}, "
+        f"{-line.low:.3f}] an epoch; {result(case)}.",
+        (
+            Evidence(
+                f"A line through the last {line.count} epochs ends at {line.end:.3f}; as many more would bring about "
+                f"{gain:.2f} at least, were it to go on half as fast.",
+                {"losses": losses, "slope": line.slope, "low": line.low, "high": line.high, "gain": gain},
+            ),
+        ),
+        "The loss had not levelled out, and the rate was as high as ever: more epochs would have brought more, "
+        "and a rate that falls at their end more still.",
+        Cure(f"Train longer: {how}.", changes),
+        confidence=0.8,
+    )
+
+
+def _planned(case: Case) -> int:
+    return sum(int(stage.get("epochs") or 0) for stage in case.record.stages)

@@ -1,0 +1,47 @@
+"""Each step changes the weights by so large a share of themselves that nothing learned is kept."""
+
+from __future__ import annotations
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import poor, result, stuck
+from ._inside import FEWEST, kernels, main, middle, named, typical, where
+from ._rates import at_usual
+
+SOURCE = (
+    "CS231n, Neural Networks 3: updates of about a thousandth of the weights; TheDeepChecker (Braiek & Khomh "
+    "2022): between 1e-4 and 1e-1. The true change of the weights, where little was learned"
+)
+LEVEL = "optimizer"
+EXPLAINS = ("oscillation", "loss_stuck", "stopped_too_early", "metric_disagrees")
+LARGE = 0.1
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    if not poor(case):
+        return None
+    sights = main(case)
+    if len(sights) < FEWEST:
+        return None
+    ratios = typical(sights, kernels(case), "update_ratio")
+    most, large = middle(ratios), where(ratios, lambda ratio: ratio > LARGE)
+    if most is None or most <= LARGE:
+        return None
+    return Finding(
+        "updates_too_large",
+        "error" if stuck(case) else "warning",
+        f"A step changes most kernels by {100 * most:.0f} % of their length, where about 0.1 % is usual; "
+        f"{result(case)}.",
+        (
+            Evidence(
+                f"Median over {len(sights)} looks while the rate was high: {named(large)} more than "
+                f"{100 * LARGE:g} %.",
+                {"update_ratio": ratios},
+                layers=large[:8],
+            ),
+        ),
+        "Weights that are exchanged within a few steps remember only the last few batches. The loss then jumps about "
+        "instead of falling.",
+        Cure("Train at a smaller rate.", at_usual(case)),
+        confidence=0.85,
+    )

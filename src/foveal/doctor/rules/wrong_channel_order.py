@@ -1,0 +1,45 @@
+"""Red and blue stand in each other's place."""
+
+from __future__ import annotations
+
+import math
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._parts import part, percent, untested
+
+SOURCE = "McNemar's test on validation pictures with their channels turned round; own measurement"
+LEVEL = "input"
+EXPLAINS = (
+    "split_preprocessing", "metric_disagrees", "overfitting", "below_published", "wrong_preprocessing",
+    "stopped_too_early", "modes_disagree", "underfitting", "suspiciously_good",
+)  # fmt: skip
+LEAST = 0.04
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    found = part(case, "inputs")
+    if found is None:
+        return untested(case, "inputs", "what the network is given")
+    if "swapped" not in found:
+        return None
+    gained, lost = found["only_swapped"], found["only_plain"]
+    gain = found["swapped"] - found["accuracy"]
+    if gain < LEAST or gained - lost < 2.6 * math.sqrt(max(1, gained + lost)):
+        return None
+    return Finding(
+        "wrong_channel_order",
+        "error",
+        f"With red and blue exchanged the network is right for {percent(found['swapped'])} of {found['judged']} "
+        f"validation pictures, and as they are given for {percent(found['accuracy'])}.",
+        (
+            Evidence(
+                f"{gained} pictures are right only with their channels turned round, {lost} only as they are.",
+                {k: found[k] for k in ("accuracy", "swapped", "only_swapped", "only_plain", "judged")},
+            ),
+        ),
+        "Some libraries read pictures as blue, green, red. A network that learned on one order sees strange "
+        "colours in the other, and no error is raised.",
+        Cure("Give the channels in one order, red first, wherever pictures are read."),
+        confidence=0.9,
+    )

@@ -1,0 +1,72 @@
+"""The loss does not grow where answers get worse, or is none for classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...finding import Cure, Evidence, Finding, Unsure
+from ..case import Case
+from ._course import poor
+from ._parts import part, untested
+
+SOURCE = "NeuraLint (Nikanjam et al. 2021) and AutoTrainer (Zhang et al. 2021): loss and last activation do not match"
+LEVEL = "loss"
+EXPLAINS = (
+    "loss_stuck", "underfitting", "rate_too_low", "updates_too_small", "stopped_too_early", "cannot_fit",
+    "vanishing", "metric_disagrees", "overfitting", "oscillation", "rate_too_high", "exploding",
+    "not_finite", "saturation", "bad_initialisation", "schedule_ends_wrongly", "updates_too_large",
+    "below_published", "suspiciously_good",
+)  # fmt: skip
+
+
+def examine(case: Case) -> Finding | Unsure | None:
+    loss, outputs = part(case, "loss"), part(case, "outputs")
+    if loss is None:
+        return untested(case, "loss", "the loss")
+    if loss["right"] < -0.5 or loss["right_in_training"] < -0.5:
+        return None  # another illness: nothing bounds it
+    if loss["slope"] > 0:
+        said = (
+            f"The loss gets larger where the score of the true class grows (slope {loss['slope']:+.3g} a score): "
+            "its sign is turned round."
+        )
+    elif loss["right"] >= loss["undecided"] or loss["right"] > 1.0:
+        said = (
+            f"The loss of answers that are right and sure is {loss['right']:.3g}, and of undecided ones "
+            f"{loss['undecided']:.3g}: it is none for classes."
+        )
+    elif loss["reordered"] and abs(loss["reordered"] - loss["single"]) > 0.01 * abs(loss["single"]) + 1e-3:
+        said = (
+            f"The loss depends on the order of the pictures: {loss['single']:.4g}, and {loss['reordered']:.4g} turned "
+            "round."
+        )
+    elif outputs is not None and outputs["squashed"] and poor(case, 0.1):
+        said = (
+            f"The network ends in a sigmoid (all it gives lies between {outputs['low']:.3g} and "
+            f"{outputs['high']:.3g}), and the loss takes a softmax of that."
+        )
+        cure = Cure("Take the sigmoid off the network's end.", repairs=("strip_softmax",))
+        return _finding(said, {**outputs}, cure)
+    else:
+        return None
+    return _finding(said, dict(loss), Cure("Use cross-entropy on the network's scores (in the task's code)."))
+
+
+def _finding(said: str, values: Mapping[str, Any], cure: Cure) -> Finding:
+    right = values.get("right")
+    told = (
+        said
+        if right is None
+        else f"For made-up answers the loss is {right:.3g} (right), {values['wrong']:.3g} (wrong)."
+    )
+    return Finding(
+        "wrong_loss",
+        "error",
+        said,
+        (Evidence(told, values),),
+        "What is descended says something else than which class is right: making it smaller does not make answers "
+        "better, or hardly.",
+        cure,
+        confidence=0.95,
+    )
