@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ def summed(
                 score=float(np.mean([row.score for row in own])), seen=Seen.whole(width, height), pixels=mean,
                 cells=None, peak=peak, top=peak, verdict=Verdict(first.cannot, first.verdict.word), says=_says(maps, mean, own),
                 why=f"summed over pictures of {label} that were taken for others", truth=None,
-                opened=lambda shorter, shown=picture: shown, files={},
+                opened=partial(_shown, picture), files={},
             )
         )  # fmt: skip
     return found

@@ -34,6 +34,12 @@ Method = Annotated[
         help="Methods, with commas between; or all, which takes minutes. (default: gradcam, and occlusion)"
     ),
 ]
+Label = Annotated[str | None, Parameter(help="The label to explain (default: what the network says).")]
+Also = Annotated[str | None, Parameter(help="A second model, held beside the first under one scale.")]
+Errors = Annotated[
+    str | None,
+    Parameter(help="A label whose mistakes are explained and summed; LABEL>SAID for those taken so."),
+]
 Out = Annotated[
     str | None, Parameter(help="Folder for maps, overlays and the page (default: explained/MODEL-N).")
 ]
@@ -51,9 +57,7 @@ def explained(
         ),
     ],
     method: Method = None,
-    target: Annotated[
-        str | None, Parameter(help="The label to explain (default: what the network says).")
-    ] = None,
+    target: Label = None,
     against: Annotated[str | None, Parameter(help="A label to hold that against, under one scale.")] = None,
     layer: Annotated[
         str | None,
@@ -62,13 +66,8 @@ def explained(
     unit: Annotated[
         str | None, Parameter(help="Explain a unit instead: LAYER:CHANNEL or LAYER:CHANNEL:ROW:COLUMN.")
     ] = None,
-    also: Annotated[
-        str | None, Parameter(help="A second model, held beside the first under one scale.")
-    ] = None,
-    errors: Annotated[
-        str | None,
-        Parameter(help="A label whose mistakes are explained and summed; LABEL>SAID for those taken so."),
-    ] = None,
+    also: Also = None,
+    errors: Errors = None,
     top: Annotated[int, Parameter(help="Pictures of each kind, where none is given.")] = 3,
     verdict: Annotated[
         bool, Parameter(negative="--no-verdict", help="Measure how far each map can be believed.")
@@ -81,12 +80,8 @@ def explained(
     from ..verbs.explain import explain as verb
     from ..verbs.explain import new_folder
 
-    more = given(
-        {
-            "method": method, "target": target, "against": against, "layer": layer, "unit": unit, "also": also,
-            "errors": errors,
-        }
-    )  # fmt: skip
+    named = {"method": method, "target": target, "against": against, "layer": layer, "unit": unit}
+    more = given({**named, "also": also, "errors": errors})
     found: list[dict[str, Any]] = []
 
     def work(screen: Screen) -> Any:

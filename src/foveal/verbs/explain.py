@@ -18,7 +18,7 @@ from .predict import find_pictures, loaded_model
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ..explaining import Wanted
+    from ..explaining import Explained, Wanted
     from ..explaining.given import Given
     from ..model import Model
     from ..run import Run
@@ -88,10 +88,8 @@ def explain(
             scores are made, and shown under one scale.
         layer: the layer whose maps class activation methods draw; when not given, the last one that has places.
         unit: one of the network's units to explain instead, `LAYER:CHANNEL` or `LAYER:CHANNEL:ROW:COLUMN`.
-        also: a second model (another run, or `last.safetensors` of this one), held beside the first: what the first
-            says of each picture is explained by both, under one scale.
-        errors: a label of the run: all its judged pictures that were taken for another are explained, and the maps
-            summed; `LABEL>SAID` for those that were taken for that one.
+        also: a second model, or epoch, that explains what the first says of each picture too, under one scale.
+        errors: a label whose mistakes in the run are explained and summed; `LABEL>SAID` for those taken for that.
         top: how many pictures of each kind, where none is given.
         verdict: measure how far each map can be believed; takes most of the time for few pictures.
         out: a folder for maps (.npy), overlays (.png), `explanations.json` and a page; when not given, nothing is
@@ -106,45 +104,58 @@ def explain(
         OptionError: an unknown method, label, layer or unit, or a method that is not defined for this network.
         DiskError: nothing can be written to `out`.
     """
-    from .. import explaining
+    _check(top, also, errors)
+    names = _methods(method)
+    loaded = loaded_model(model, device, "explain")
+    aim = _target(loaded, target, against, unit)
+    given, chosen = _of_errors(model, errors, pictures, aim) if errors else _given(model, pictures, top, aim)
+    several = hasattr(loaded.task, "explained")
+    wanted, choices = _wanted(names, aim, against or "", layer or "", given, verdict, several)
+    where, keep = (None, None) if out is None else (Path(out), Writer(Path(out)))
+    now = None if errors else keep  # what is summed stays in memory until it was
+    found, name = _explained(model, loaded, also, device, given, wanted, now, progress)
+    rows = Explanations(found.rows, where, [*chosen, *choices], found.notes, name)
+    if errors:
+        _with_sums(rows, loaded, given, errors, keep)
+    write_page(rows)
+    return rows
 
+
+def _explained(
+    model: Model | Place,
+    loaded: Model,
+    also: Model | Place | None,
+    device: str | None,
+    given: Sequence[Given],
+    wanted: Wanted,
+    keep: Writer | None,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Explained, str]:
+    """The explanations by the model, or by both, and what to call it, or both."""
+    from .. import explaining
+    from ..explaining.beside import explain_both
+
+    name = _named(model, loaded)
+    if also is None:
+        return explaining.explain_pictures(loaded, given, wanted, keep=keep, progress=progress), name
+    other = loaded_model(also, device, "explain")
+    both = _apart(name, _named(also, other), model, also)
+    found = explain_both((loaded, other), both, given, wanted, keep=keep, progress=progress)
+    return found, " and ".join(both)
+
+
+def _check(top: int, also: object, errors: str | None) -> None:
+    """Refuse what does not go together."""
     if top < 1:
         raise OptionError(
             f"--top was given as {top!r}.", "--top takes a whole number from 1.", "Give another value."
         )
-    names = _methods(method)
     if also is not None and errors is not None:
         raise OptionError(
             "--also and --errors were both given.",
             "Two models beside each other, or one model's mistakes summed.",
             "Leave one out.",
         )
-    loaded = loaded_model(model, device, "explain")
-    aim = _target(loaded, target, against, unit)
-    if errors is None:
-        given, chosen = _given(model, pictures, top, aim)
-    else:
-        given, chosen = _of_errors(model, errors, pictures, aim)
-    several = hasattr(loaded.task, "explained")
-    wanted, choices = _wanted(names, aim, against or "", layer or "", given, verdict, several)
-    where = None if out is None else Path(out)
-    keep = None if where is None else Writer(where)
-    name = _named(model, loaded)
-    if also is None:
-        now = keep if errors is None else None  # what is summed stays in memory until it was
-        found = explaining.explain_pictures(loaded, given, wanted, keep=now, progress=progress)
-    else:
-        from ..explaining.beside import explain_both
-
-        models = (loaded, loaded_model(also, device, "explain"))
-        names = _apart(name, _named(also, models[1]), model, also)
-        found = explain_both(models, names, given, wanted, keep=keep, progress=progress)
-        name = " and ".join(names)
-    rows = Explanations(found.rows, where, [*chosen, *choices], found.notes, name)
-    if errors is not None:
-        _with_sums(rows, loaded, given, errors, keep)
-    write_page(rows)
-    return rows
 
 
 def new_folder(model: Place) -> Path:

@@ -66,24 +66,16 @@ def passing(network: nn.Module, samples: bool = False) -> Iterator[Passing]:
     names = Counter[str]()
     inside: list[str] = []
 
-    def timed(work: Callable[..., None]) -> Callable[..., None]:
-        def do(*args: Any) -> None:
-            if (
-                seen.passes != 1
-            ):  # pieces of the batch after the first, or the same batch again in smaller ones
-                return
-            began = perf_counter()
-            with torch.no_grad():
-                work(*args)
-            seen.seconds += perf_counter() - began
-
-        return do
-
     def note(name: str, kind: str, given: Any, made: Any) -> None:
-        if isinstance(made, Tensor) and made.is_floating_point() and made.dim() > 1 and made.numel():
-            names[name] += 1
-            own = name if names[name] == 1 else f"{name}#{names[name]}"
-            _look(seen, own, kind, given, made, samples)
+        """Look at what a layer gave; of pieces of the batch, and of the same again in smaller ones, at the first."""
+        usable = isinstance(made, Tensor) and made.is_floating_point() and made.dim() > 1 and made.numel()
+        if seen.passes != 1 or not usable:
+            return
+        began = perf_counter()
+        names[name] += 1
+        with torch.no_grad():
+            _look(seen, name if names[name] == 1 else f"{name}#{names[name]}", kind, given, made, samples)
+        seen.seconds += perf_counter() - began
 
     def entered(module: nn.Module, given: Any) -> None:
         inside.append("")
@@ -92,7 +84,7 @@ def passing(network: nn.Module, samples: bool = False) -> Iterator[Passing]:
         def after(module: nn.Module, given: Any, made: Any) -> None:
             if inside:
                 inside.pop()
-            timed(note)(name, kind, given[0] if given else None, made)
+            note(name, kind, given[0] if given else None, made)
 
         return after
 
@@ -103,9 +95,7 @@ def passing(network: nn.Module, samples: bool = False) -> Iterator[Passing]:
         if seen.passes == 1 and isinstance(made, Tensor) and made.is_floating_point():
             seen.outputs = made.detach()
 
-    functions = _Functions(
-        network, lambda name, kind, given, made: timed(note)(name, kind, given, made), inside
-    )
+    functions = _Functions(note, inside)
     try:
         handles.append(network.register_forward_pre_hook(began))
         for name, module in network.named_modules():
@@ -128,7 +118,7 @@ def passing(network: nn.Module, samples: bool = False) -> Iterator[Passing]:
 class _Functions(TorchFunctionMode):
     """Sees rectifiers and the like that are called as functions, named by the module that calls them."""
 
-    def __init__(self, network: nn.Module, note: Callable[..., None], inside: list[str]) -> None:
+    def __init__(self, note: Callable[..., None], inside: list[str]) -> None:
         super().__init__()
         self.note, self.inside = note, inside
         self.where: list[str] = []
