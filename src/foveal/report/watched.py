@@ -1,0 +1,212 @@
+"""Inside the network while it learned: what was watched, layer by layer over time, and what to see in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from markupsafe import Markup
+
+from ..charts.tiles import Tiles, columns_of, tiles
+from ..errors import FovealError
+from ..events import Watched
+from ..gathered import Gathered
+from ..run import Run
+from ..watch import EDGES
+from .words import number, percent
+
+FEWEST = 3
+"""Looks before anything is drawn."""
+KERNELS = ("conv", "linear")
+USUAL = (1e-4, 1e-2)
+"""Shares of a weight's length that a step usually moves it by (Karpathy; CS231n: about a thousandth)."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A map, and the sentence that says what to see in it."""
+
+    chart: Markup
+    says: str
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The section: panels, and sentences on the whole network."""
+
+    panels: tuple[Panel, ...]
+    says: tuple[str, ...]
+
+
+def watched(g: Gathered) -> Inside | None:
+    """What the run's looks show; None where it was not watched, or hardly."""
+    try:
+        sights = Run(g.folder).sights()
+    except FovealError:
+        return None
+    if len(sights) < FEWEST:
+        return None
+    order = list(dict.fromkeys(n for s in sights for n in (*s.order, *s.layers)))
+    kinds = {name: kind for s in sights for name, kind in s.kinds.items()}
+    kernels = [name for name in order if kinds.get(name) in KERNELS]
+    makers: tuple[Callable[[], Panel | None], ...] = (
+        lambda: _colourful(sights, order, kinds),
+        lambda: _updates(sights, kernels),
+        lambda: _gradients(sights, kernels),
+        lambda: _silent(sights, order, kinds),
+        lambda: _gains(sights, kernels),
+        lambda: _largest(sights, kernels),
+    )
+    panels = tuple(panel for make in makers if (panel := make()) is not None)
+    return Inside(panels, tuple(_whole(g, sights))) if panels else None
+
+
+def _grid(
+    sights: Sequence[Watched], layers: Sequence[str], measure: str
+) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[float | None, ...], ...]]:
+    """Layers that have the measure, steps, and its values."""
+    places = columns_of([s.step for s in sights])
+    shown = [sights[n] for n in places]
+    having = [n for n in layers if any(measure in s.layers.get(n, {}) for s in shown)]
+    values = tuple(tuple(_plain(s.layers.get(n, {}).get(measure)) for s in shown) for n in having)
+    return tuple(having), tuple(s.step for s in shown), values
+
+
+def _plain(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _typical(values: Sequence[Sequence[float | None]]) -> list[float]:
+    """Each row's median over time."""
+    return [median([v for v in row if v is not None] or [math.nan]) for row in values]
+
+
+def _panel(
+    sights: Sequence[Watched], layers: Sequence[str], measure: str, title: str, low: float, high: float,
+    say: Callable[[tuple[str, ...], list[float]], str], *, log: bool = True,
+) -> Panel | None:  # fmt: skip
+    rows, steps, values = _grid(sights, layers, measure)
+    if not rows or len(steps) < FEWEST:
+        return None
+    chart = Tiles(title, rows, steps, values, low, high, log)
+    return Panel(Markup(tiles(chart)), say(rows, _typical(values)))
+
+
+def _updates(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | None:
+    def say(rows: tuple[str, ...], typical: list[float]) -> str:
+        middle = median(typical)
+        least, most = typical.index(min(typical)), typical.index(max(typical))
+        usual = "as usual" if USUAL[0] <= middle <= USUAL[1] else "which is unusual"
+        return (
+            f"A step moved half of the kernels by {middle:.1e} of their length or more, {usual} (1e-4 to 1e-2 is); "
+            f"least {rows[least]} ({typical[least]:.1e}), most {rows[most]} ({typical[most]:.1e}). Rows that stay "
+            "dark do not learn."
+        )
+
+    return _panel(sights, kernels, "update_ratio", "How far a step moves each kernel", 1e-6, 1e-1, say)
+
+
+def _gradients(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | None:
+    def say(rows: tuple[str, ...], typical: list[float]) -> str:
+        first, last = max(typical[0], 1e-30), max(typical[-1], 1e-30)
+        return (
+            f"The first layer's gradient is {first / last:.2g} times as large as the last one's, entry by entry. "
+            "Where it fades by thousands towards the first layers the signal vanishes, where it grows so it "
+            "explodes."
+        )
+
+    return _panel(sights, kernels, "grad_rms", "Gradients (root mean square)", 1e-8, 1e-1, say)
+
+
+def _silent(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str, str]) -> Panel | None:
+    squash = [n for n in order if kinds.get(n) == "squash"]
+    rectifiers = [n for n in order if kinds.get(n) == "rectifier"]
+    measure, layers = ("saturated", squash) if len(squash) > len(rectifiers) else ("dead", rectifiers)
+
+    def say(rows: tuple[str, ...], typical: list[float]) -> str:
+        worst = typical.index(max(typical))
+        what = "lies at a limit" if measure == "saturated" else "of the channels are silent for a whole batch"
+        tail = (
+            "Many zeros are usual in rectifiers; channels that never speak are lost."
+            if measure == "dead"
+            else "What lies at a limit hands no gradient back."
+        )
+        return f"At most {percent(typical[worst])} {what}, in {rows[worst]}. {tail}"
+
+    title = "Dead channels" if measure == "dead" else "Saturated outputs"
+    return _panel(sights, layers, measure, title, 0.0, 1.0, say, log=False)
+
+
+def _gains(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | None:
+    def say(rows: tuple[str, ...], typical: list[float]) -> str:
+        good = [value for value in typical if value > 0] or [1.0]
+        product = math.exp(sum(math.log(value) for value in good))
+        return (
+            f"What each kernel's output varies by, of its input. All of them in a row would make it {product:.2g} "
+            "times: far from 1 signals fade or grow, unless norms stand between."
+        )
+
+    return _panel(sights, kernels, "forward_gain", "Forward gain", 0.1, 10.0, say)
+
+
+def _largest(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | None:
+    def say(rows: tuple[str, ...], typical: list[float]) -> str:
+        most = typical.index(max(typical))
+        return (
+            f"By how much a kernel can stretch what it is given; the largest is {typical[most]:.3g}, in "
+            f"{rows[most]}. Growth without end goes before a loss that explodes; norms make up for the scale."
+        )
+
+    return _panel(sights, kernels, "sigma_max", "Largest singular value", 0.1, 100.0, say)
+
+
+def _colourful(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str, str]) -> Panel | None:
+    """One layer's activations as a histogram over time: fastai's colourful dimension."""
+    drawn = [s for s in sights if s.histograms]
+    having = [n for n in order if sum("activations" in s.histograms.get(n, {}) for s in drawn) >= FEWEST]
+    having = [n for n in having if kinds.get(n) in ("conv", "norm", "rectifier", "smooth", "squash")]
+    if not having:
+        return None
+    layer = having[len(having) // 2]
+    shown = [s for s in drawn if "activations" in s.histograms.get(layer, {})]
+    columns = [list(s.histograms[layer]["activations"]) for s in shown]
+    used = [n for n in range(len(EDGES) - 1) if any(column[n] > 0.001 for column in columns)]
+    low, high = min(used, default=0), max(used, default=len(EDGES) - 2)
+    rows = list(range(high, low - 1, -1))
+    chart = Tiles(
+        f"How large {layer} gives", tuple(f"1e{EDGES[n]:g}" if EDGES[n] % 1 == 0 else "" for n in rows), tuple(s.step for s in shown),
+        tuple(tuple(column[n] for column in columns) for n in rows), 0.0,
+        max(max(column) for column in columns) or 1.0, unit="of all",
+    )  # fmt: skip
+    zeros = columns[-1][0]
+    return Panel(
+        Markup(tiles(chart)),
+        f"Sizes of what one layer in the middle gives, over {len(shown)} looks; a band that stays in place and moves "
+        f"slowly is sound, a sudden collapse to the lowest row is not. At last {percent(zeros)} is next to nothing.",
+    )
+
+
+def _whole(g: Gathered, sights: Sequence[Watched]) -> list[str]:
+    """Sentences on the whole network."""
+    said, first = [], sights[0]
+    labels = len(g.labels)
+    if g.kind == "classes" and labels > 1 and first.step <= 1:
+        said.append(
+            f"The first loss was {number(first.loss)}; a network that knows nothing has ln {labels} = "
+            f"{number(math.log(labels))}."
+        )
+    noise = [s.norms["grad_noise"] for s in sights if _plain(s.norms.get("grad_noise")) is not None]
+    if noise:
+        batch = g.fit.get("batch")
+        said.append(
+            f"The gradient's noise is as large as the gradient at about {median(noise[-5:]):,.0f} pictures a "
+            f"batch{f'; training took {batch}' if batch else ''} (McCandlish et al. 2018): far larger batches "
+            "would hardly learn more a step."
+        )
+    said.append(
+        f"{len(sights)} steps were looked at, the first {sum(s.step < 50 for s in sights)} of them among the first "
+        f"50; watching took {percent(sights[-1].cost)} of the training time."
+    )
+    return said
