@@ -47,7 +47,8 @@ def late(case: Case) -> tuple[Watched, ...]:
 
 def measured(sights: Iterable[Watched], layer: str, measure: str) -> list[float]:
     """A measure of a layer at each of these looks that took it."""
-    return [float(s.layers[layer][measure]) for s in sights if measure in s.layers.get(layer, {})]
+    told = (s.layers.get(layer, {}).get(measure) for s in sights)
+    return [float(value) for value in told if value is not None]
 
 
 def typical(sights: Sequence[Watched], layers: Iterable[str], measure: str) -> dict[str, float]:
@@ -63,7 +64,8 @@ def typical(sights: Sequence[Watched], layers: Iterable[str], measure: str) -> d
 
 def whole(sights: Iterable[Watched], measure: str) -> list[float]:
     """A measure of the whole network at each of these looks that took it."""
-    return [float(sight.norms[measure]) for sight in sights if measure in sight.norms]
+    told = (sight.norms.get(measure) for sight in sights)
+    return [float(value) for value in told if value is not None]
 
 
 def middle(by_layer: Mapping[str, float]) -> float | None:
@@ -81,10 +83,21 @@ def update_ratio(case: Case) -> float | None:
     sights = main(case)
     if len(sights) < FEWEST:
         return None
-    return middle(typical(sights, kernels(case), "update_ratio"))
+    ratios = typical(sights, kernels(case), "update_ratio")
+    return middle(ratios) if len(ratios) > 1 else None  # a head alone begins small, and is soon another
 
 
 def named(layers: Sequence[str], most: int = 3) -> str:
     """Layers in words: `conv1, conv2 and 5 more`."""
     shown = ", ".join(layers[:most])
     return shown if len(layers) <= most else f"{shown} and {len(layers) - most} more"
+
+
+def given(case: Case) -> float | None:
+    """The standard deviation of what the first layer is given; None where that was not watched."""
+    seen, layers = first(case), kernels(case)
+    row = seen.layers.get(layers[0], {}) if seen is not None and layers else {}
+    gain, spread = row.get("forward_gain"), row.get("out_std")
+    if gain is None or spread is None:
+        return None
+    return spread / gain if gain > 0 else 0.0

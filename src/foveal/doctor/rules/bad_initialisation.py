@@ -10,8 +10,8 @@ from ...events import Watched
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import guess, poor, result, stuck
-from ._inside import first, kernels, named
-from ._rates import from_scratch
+from ._inside import first, given, kernels, named
+from ._rates import from_scratch, option
 
 SOURCE = (
     "He et al. 2015, Delving Deep into Rectifiers (each layer keeps the size of what it is given); Karpathy 2019: "
@@ -25,7 +25,7 @@ EXPLAINS = (
     "schedule_ends_wrongly", "metric_disagrees", "overfitting", "cannot_fit", "clipping_too_strong",
 )  # fmt: skip
 SAME, TIMES, ALIKE = 0.02, 10.0, 0.003
-DEEP = 6
+DEEP, FEW = 6, 4
 STRANGE_INPUT = 10.0
 """Where the input spreads by more than this, or less than its inverse, it is the input that is wrong."""
 Told = tuple[str, Evidence, str]
@@ -37,7 +37,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     seen = first(case)
     if seen is None:
         return Unsure("The first steps were not watched: train again with this version to see how it began.")
-    if _strange_input(case, seen):
+    if _strange_input(case):
         return None
     found = _constant(case, seen) or _large(case, seen) or _small(case, seen)
     if found is None:
@@ -70,15 +70,10 @@ def _inside(case: Case) -> tuple[str, ...]:
     return kernels(case)[:-1]
 
 
-def _strange_input(case: Case, seen: Watched) -> bool:
+def _strange_input(case: Case) -> bool:
     """Whether the first layer is given something of an odd size, or nothing at all."""
-    for name in kernels(case)[:1]:
-        gain, spread = _row(seen, name).get("forward_gain"), _row(seen, name).get("out_std")
-        if gain is None or spread is None:
-            return False
-        given = spread / gain if gain > 0 else 0.0
-        return not 1 / STRANGE_INPUT <= given <= STRANGE_INPUT
-    return False
+    spread = given(case)
+    return spread is not None and not 1 / STRANGE_INPUT <= spread <= STRANGE_INPUT
 
 
 def _constant(case: Case, seen: Watched) -> Told | None:
@@ -136,7 +131,7 @@ def _large(case: Case, seen: Watched) -> Told | None:
 def _small(case: Case, seen: Watched) -> Told | None:
     """All pictures look the same at the end. In deep networks that is the many layers' doing (`vanishing`)."""
     inside = _inside(case)
-    if not poor(case, 0.4) or not inside or len(inside) >= DEEP:
+    if not poor(case, 0.4) or not inside or len(inside) >= DEEP or (option(case, "batch") or 0) < FEW:
         return None
     alike = {n: a for n in inside if (a := _row(seen, n).get("alike")) is not None}
     gains = {
@@ -145,16 +140,15 @@ def _small(case: Case, seen: Watched) -> Told | None:
     if inside[-1] not in alike or alike[inside[-1]] >= ALIKE:
         return None
     last = inside[-1]
-    says = f"Of what reaches the last layers {100 * alike[last]:.1g} % differs between pictures: the weights are too small"
+    says = f"Only {100 * alike[last]:.1g} % of what reaches the head differs between pictures: weights are too small"
     evidence = Evidence(
-        f"At step {seen.step} {100 * alike[last]:.1g} % of the variance of what {last} gives was between pictures; layers "
-        f"made what they were given {', '.join(f'{gain:.2g}' for gain in gains.values())} times as large.",
+        f"At step {seen.step} {100 * alike[last]:.1g} % of the variance of what {last} gives was between pictures; "
+        f"layers made what they were given {', '.join(f'{gain:.2g}' for gain in gains.values())} times as large.",
         {"alike": alike, "gains": gains},
         layers=inside[:8],
     )
-    return (
-        says,
-        evidence,
+    cause = (
         "Each layer makes the differences between pictures smaller, and the factors multiply, while biases stay: all "
-        "pictures look the same at the end, and the gradient on its way back shrinks as much.",
+        "pictures look the same at the end, and the gradient on its way back shrinks as much."
     )
+    return says, evidence, cause

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor, result, stuck
-from ._inside import FEWEST, first, late, measured, named, of_kind, typical
+from ._inside import FEWEST, first, given, late, measured, named, of_kind, typical
 from ._rates import times_usual
 
 SOURCE = (
@@ -23,7 +23,7 @@ MANY, ALL = 0.5, 0.95
 
 
 def examine(case: Case) -> Finding | Unsure | None:
-    if not poor(case):
+    if not poor(case) or given(case) == 0:
         return None
     rectifiers = of_kind(case, "rectifier")
     sights = late(case)
@@ -46,7 +46,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     return Finding(
         "dead_units",
         "error" if stuck(case) else "warning",
-        f"{100 * share:.0f} % or more of the channels of {named(shown)} give 0 for every picture; {result(case)}.",
+        f"{'All' if share > 0.995 else f'{100 * share:.0f} % or more'} of the channels of {named(shown)} give 0 "
+        f"for every picture; {result(case)}.",
         (
             Evidence(
                 f"At each of the last {len(sights)} looks (steps {sights[0].step} to {sights[-1].step}) "

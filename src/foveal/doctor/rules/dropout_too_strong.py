@@ -38,7 +38,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     evidence = []
     if train and plain:
-        says = f"On the same training pictures the loss is {plain[-1]:.3f} at the end, and {train[-1]:.3f} with dropout."
+        says = f"On the same training pictures the loss is {plain[-1]:.3f} at the end, {train[-1]:.3f} with dropout."
         evidence.append(Evidence(says, {"plain": plain, "dropped": train}))
     says = f"The training loss ended at {case.train_losses[-1]:.3f}, the validation loss at {case.losses[-1]:.3f}."
     evidence.append(Evidence(says, {"train_losses": case.train_losses, "losses": case.losses}))

@@ -37,10 +37,10 @@ def examine(case: Case) -> Finding | Unsure | None:
     return Finding(
         "imbalance",
         "warning",
-        f"Rare classes are hardly recognised: {few['recall']:.0%} of their pictures, {many['recall']:.0%} of the others'.",
+        f"Rare classes are hardly recognised: {few['recall']:.0%} of their pictures, {many['recall']:.0%} of others.",
         (
             Evidence(
-                f"Of {names}, which have at most a tenth of the {told['most']} training pictures of the most common class, "
+                f"Of {names}, at most a tenth of the {told['most']} training pictures of the most common class, "
                 f"{share(few, 'recall')} are recognised; of the others {share(many, 'recall')}.",
                 {"few": few, "many": many, "names": told["names"]},
             ),

@@ -46,7 +46,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     return Finding(
         "labels_shuffled",
         "error",
-        f"The labels have nothing to do with the pictures: accuracy never passed {best.value:.1%} on {count} validation "
+        f"Labels have nothing to do with the pictures: accuracy never passed {best.value:.1%} of {count} validation "
         f"pictures, where always saying the most common class gives {chance:.1%}.",
         (
             Evidence(

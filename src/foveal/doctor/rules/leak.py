@@ -54,7 +54,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         f"{shares[worst]:.1%} of the {worst} pictures were trained on, as copies or near duplicates: scores are too "
         "good to be believed.",
         tuple(evidence),
-        "The split was drawn picture by picture although some belong together: copies, varied pictures, frames of a film, "
+        "The split was drawn picture by picture although some belong together: copies, frames of a film, "
         "several pictures of one thing.",
         Cure(
             f"Leave their {len(gone)} twins out of training, so that the score means what it says; better, split by "

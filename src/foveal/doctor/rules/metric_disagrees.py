@@ -9,10 +9,10 @@ from ..case import Case
 from ._course import guess, half_width, poor, result
 
 SOURCE = (
-    "TheDeepChecker (Braiek & Khomh 2022): the correlation of loss and metric. Ours: an accuracy below 1 - loss / ln 2, "
-    "which no network can have (a wrong answer gives the truth at most 1/2); or Spearman's rank correlation over eight "
-    "epochs of the wrong sign with p below 0.01, both having moved by more than their noise, and harm. A loss that rises "
-    "for sureness while the score gains is usual (Guo et al. 2017)"
+    "TheDeepChecker (Braiek & Khomh 2022): the correlation of loss and metric. Ours: an accuracy below 1 - loss / "
+    "ln 2, which no network can have (a wrong answer gives the truth at most 1/2); or Spearman's rank correlation "
+    "over eight epochs of the wrong sign with p below 0.01, both having moved by more than their noise, and harm. "
+    "A loss that rises for sureness while the score gains is usual (Guo et al. 2017)"
 )
 LEVEL = "generalisation"
 EXPLAINS: tuple[str, ...] = ()
@@ -39,19 +39,21 @@ def _impossible(case: Case) -> Finding | None:
     return Finding(
         "metric_disagrees",
         "error",
-        f"The validation loss is {case.losses[-1]:.3f}, which means that at least {100 * bound:.0f} % are right, and the "
-        f"accuracy is said to be {100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}].",
+        f"The validation loss is {case.losses[-1]:.3f}, which means that at least {100 * bound:.0f} % are right, "
+        f"and the accuracy is said to be {100 * score.value:.1f} % [{100 * score.low:.1f}, "
+        f"{100 * score.high:.1f}].",
         (
             Evidence(
-                f"So it was after {len(apart)} of {len(bounds)} epochs: a wrong answer gives the truth a probability of 1/2 "
-                "at most, and costs ln 2 at least.",
+                f"So it was after {len(apart)} of {len(bounds)} epochs: a wrong answer gives the truth a "
+                "probability of 1/2 at most, and costs ln 2 at least.",
                 {"losses": case.losses, "headlines": [s.value for s in case.headlines], "least": bound},
             ),
         ),
-        "The loss and the metric are computed from different outputs or different labels: an index that is off by one, "
-        "labels in another order, pictures and labels that were shuffled apart.",
+        "The loss and the metric are computed from different outputs or different labels: an index that is off by "
+        "one, labels in another order, pictures and labels that were shuffled apart.",
         Cure(
-            "Compare what the metric is given with what the loss is given, for a few pictures: outputs, labels, order."
+            "Compare what the metric is given with what the loss is given, for a few pictures: outputs, labels, "
+            "order."
         ),
         confidence=0.97,
     )
@@ -82,13 +84,13 @@ def _against(case: Case) -> Finding | None:
         f"Over {len(losses)} epochs the validation loss fell and {name} got worse with it; {result(case)}.",
         (
             Evidence(
-                f"Rank correlation of the loss with how good {name} is: {rank:+.2f} (p = {p:.2g}, n = {len(losses)}); it "
-                "should be far below 0.",
+                f"Rank correlation of the loss with how good {name} is: {rank:+.2f} (p = {p:.2g}, n = "
+                f"{len(losses)}); it should be far below 0.",
                 {"losses": losses, "headlines": [s.value for s in scores], "rank": rank, "p": p},
             ),
         ),
-        "What is descended is not what is judged: classes that are weighted in one and not in the other, or a metric that "
-        "only the commonest class decides.",
+        "What is descended is not what is judged: classes that are weighted in one and not in the other, or a "
+        "metric that only the commonest class decides.",
         Cure(
             "Look at the score of each class, and have the loss count classes as the metric does (--balance)."
         ),

@@ -11,8 +11,8 @@ from ._rates import at_usual, peak, rates
 
 SOURCE = (
     "Google's Deep Learning Tuning Playbook (late step-to-step variance); AutoTrainer counts swings of 0.03 in a "
-    "fifth of the epochs. Ours: in the last half, turns at most epochs, each wider than the score's own interval; "
-    "the swings of a high rate in mid-training, which a falling rate ends, are usual"
+    "fifth of the epochs. Ours: in the last half, changes up and down, most of them wider than the score's own "
+    "interval; the swings of a high rate in mid-training, which a falling rate ends, are usual"
 )
 LEVEL = "optimizer"
 EXPLAINS = ("metric_disagrees", "stopped_too_early")
@@ -26,9 +26,9 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     width = half_width(case)
     jumps = [b - a for a, b in pairwise(late)]
-    turns = sum(a * b < 0 for a, b in pairwise(jumps))
     wide = [abs(jump) > 2 * width for jump in jumps]
-    if turns < 0.6 * (len(jumps) - 1) or sum(wide) < max(2, len(jumps) / 2) or not any(wide[-2:]):
+    up, down = (any(w and sign * jump > 0 for w, jump in zip(wide, jumps, strict=True)) for sign in (1, -1))
+    if not (up and down) or sum(wide) < max(2, len(jumps) / 2) or not any(wide[-2:]):
         return None
     if not poor(case, 0.1):
         return None
@@ -43,7 +43,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         f"{result(case)}.",
         (
             Evidence(
-                f"In the last {len(late)} epochs it turned {turns} times, and {sum(wide)} of {len(jumps)} changes "
+                f"In the last {len(late)} epochs {sum(wide)} of {len(jumps)} changes, up and down, "
                 f"were wider than its own interval ({_points(case, 2 * width)}).",
                 {"headlines": late, "interval": 2 * width},
             ),

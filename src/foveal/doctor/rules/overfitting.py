@@ -20,6 +20,7 @@ LEVEL = "generalisation"
 EXPLAINS = ("metric_disagrees",)
 EPOCHS, STEPS = 5, 60
 RISE, WRONG, LEARNED = 1.2, 0.15, 0.3
+KNOWN, NOTHING = 0.1, 0.75
 NEXT = {"none": "light", "light": "trivialaugment", "randaugment": "trivialaugment"}
 
 
@@ -29,6 +30,8 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     if not all(map(math.isfinite, losses)):
         return None
+    if (heart := _by_heart(case)) is not None:
+        return heart
     lowest = min(range(len(losses)), key=losses.__getitem__)
     late = losses[-max(2, len(losses) // 3) :]
     if (
@@ -45,7 +48,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     sign = 1 if scores[0].higher_is_better else -1
     around = fmean(sign * s.value for s in scores[max(0, lowest - 1) : lowest + 2])
     now = fmean(sign * s.value for s in scores[-len(late) :])
-    if now > around + half_width(case) / 2:
+    if now > around + half_width(case):
         return None  # the loss rises for sureness, and the answers still get better
     rise = fmean(late) / losses[lowest]
     return Finding(
@@ -69,6 +72,40 @@ def examine(case: Case) -> Finding | Unsure | None:
         "training loss and makes it surer of itself, and more wrong, on pictures it has not seen.",
         _cure(case),
         confidence=0.85,
+    )
+
+
+def _by_heart(case: Case) -> Finding | None:
+    """All that was learned holds for the training pictures alone."""
+    share, rest, answers = trained_share(case), left(case), wrong(case)
+    if (
+        share is None
+        or rest is None
+        or answers is None
+        or share > KNOWN
+        or rest < NOTHING
+        or answers < NOTHING
+    ):
+        return None
+    return Finding(
+        "overfitting",
+        "error",
+        f"The training loss came to {case.train_losses[-1]:.3f}, next to the least there can be, and nothing of it "
+        f"holds for other pictures; {result(case)}.",
+        (
+            Evidence(
+                f"The lowest validation loss was {min(case.losses):.3f}, {100 * rest:.0f} % of a guess's.",
+                {"losses": case.losses, "train_losses": case.train_losses, "left": rest},
+            ),
+        ),
+        "The network knows its training pictures one by one. That happens with very few of them (or the same ones "
+        "in every step), with labels that mean nothing, or where validation pictures are prepared in another way.",
+        Cure(
+            "Look at what training is given: how many different pictures, with which labels, prepared how; then "
+            "vary them more.",
+            _cure(case).changes,
+        ),
+        confidence=0.8,
     )
 
 

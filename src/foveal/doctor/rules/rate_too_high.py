@@ -17,9 +17,10 @@ SOURCE = (
 )
 LEVEL = "optimizer"
 EXPLAINS = (
+    "input_ignored",
     "not_finite", "exploding", "oscillation", "dead_units", "saturation", "updates_too_large", "loss_stuck",
-    "underfitting", "schedule_ends_wrongly", "stopped_too_early", "metric_disagrees", "overfitting", "vanishing", "clipping_too_strong",
-    "weight_decay_too_strong", "batchnorm_stale",
+    "underfitting", "schedule_ends_wrongly", "stopped_too_early", "metric_disagrees", "overfitting", "vanishing",
+    "clipping_too_strong", "weight_decay_too_strong", "batchnorm_stale",
 )  # fmt: skip
 MUCH, FAR, EXTREME = 5.0, 20.0, 100.0
 """Times the usual rate: with a sign of harm, without one where nothing at all was learned, and by the momentum."""

@@ -8,7 +8,7 @@ from ..data.shortcuts import NAMES
 from ._data import NOT_SEEN, score, share, told_aside
 
 SOURCE = (
-    "Geirhos et al. 2020, Shortcut Learning in Deep Neural Networks; against the share of the most common class (cleanlab "
+    "Geirhos et al. 2020, Shortcut Learning in Deep Neural Networks; against the most common class's share (cleanlab "
     "2.9 compares with the class's number instead) and against what the whole picture tells"
 )
 LEVEL = "data"
@@ -32,13 +32,13 @@ def examine(case: Case) -> Finding | Unsure | None:
         f"The class can be told from {what} alone, for {worst['accuracy']:.0%} of the pictures.",
         tuple(
             Evidence(
-                f"From {NAMES[row['what']]} a linear classifier tells {share(row)} of {row['count']} labels of pictures "
-                f"that it did not see; chance is {row['chance']:.1%}{beside}.",
+                f"From {NAMES[row['what']]} a linear classifier tells {share(row)} of {row['count']} labels of "
+                f"pictures that it did not see; chance is {row['chance']:.1%}{beside}.",
                 dict(row),
             )
             for row in found
         ),
-        "Pictures of different classes came from different places (cameras, scanners, programs, people), and these left "
+        "Pictures of different classes came from different places (cameras, scanners, programs, people), which left "
         "their marks.",
         Cure(
             "Make the pictures alike: cut the border off, bring all to one size and format, or mix the sources within "

@@ -15,7 +15,7 @@ EXPLAINS = (
     "schedule_ends_wrongly",
 )  # fmt: skip
 LEAST = 0.15
-NAMES = {
+WAYS = {
     "fine": "normalised once",
     "twice": "normalised twice",
     "bytes": "0 to 255",
@@ -30,7 +30,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         return untested(case, "splits", "both ways in")
     varied, judged = state(case, "varied"), state(case, "val")
     if varied is not None and judged is not None and varied != judged and "fine" in (varied, judged):
-        said = f"In training pictures are {NAMES[varied]}, in evaluation {NAMES[judged]}."
+        said = f"In training pictures are {WAYS[varied]}, in evaluation {WAYS[judged]}."
         assert inputs is not None
         told = Evidence(
             f"In training values lie from {inputs['varied']['low']:.3g} to {inputs['varied']['high']:.3g}, in "

@@ -39,7 +39,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         f"{share(judged)} of {judged['count']} pictures are right, more than such pictures should allow.",
         (
             Evidence(
-                f"A linear classifier, made apart from this run, tells {told['accuracy']:.1%} of pictures that it did not "
+                f"A linear classifier, made apart from this run, tells {told['accuracy']:.1%} of pictures it did not "
                 "see, and none of their twins.",
                 {"judged": dict(judged), "apart": told["accuracy"]},
             ),

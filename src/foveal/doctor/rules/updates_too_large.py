@@ -25,7 +25,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     ratios = typical(sights, kernels(case), "update_ratio")
     most, large = middle(ratios), where(ratios, lambda ratio: ratio > LARGE)
-    if most is None or most <= LARGE:
+    if most is None or most <= LARGE or len(ratios) < 2:  # a head alone begins small, and is soon another
         return None
     return Finding(
         "updates_too_large",

@@ -18,7 +18,7 @@ SOURCE = (
 LEVEL = "network"
 EXPLAINS = (
     "loss_stuck", "updates_too_small", "rate_too_low", "underfitting", "saturation", "stopped_too_early",
-    "rate_too_high", "weight_decay_too_strong", "clipping_too_strong", "updates_too_large", "metric_disagrees",
+    "updates_too_large", "metric_disagrees",
 )  # fmt: skip
 SHARE = 1e-3
 LAYERS = 4

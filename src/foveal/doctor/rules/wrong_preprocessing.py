@@ -31,7 +31,10 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         "Pretrained layers expect numbers like those that they learned on. Others shift every feature; training "
         "can make up for some of it, and frozen layers cannot.",
-        Cure("Prepare the pictures as the weights want them.", repairs=("preset_preprocessing",)),
+        Cure(
+            "Prepare the pictures as the weights want them: leave it to Foveal, which takes the weights' own settings, or "
+            "put them into your own code."
+        ),
         confidence=0.9,
     )
 

@@ -1,0 +1,17 @@
+"""The negative log-likelihood of scores."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from foveal.doctor.case import Case
+from patients import odd, posed
+
+
+def loss(logits: Tensor, truths: Tensor, smoothing: float) -> Tensor:
+    return F.nll_loss(logits, truths)
+
+
+def staged() -> Case:
+    return posed("loss", build=odd(loss), epochs=2, lr=0.01)
