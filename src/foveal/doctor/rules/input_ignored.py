@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor
@@ -28,7 +30,12 @@ def examine(case: Case) -> Finding | Unsure | None:
         for name, own in sight.layers.items()
         if name in inside
     )
-    if found["gradient"] > 0 or found["apart"] > NOTHING or dead or not poor(case):
+    known = (
+        math.isfinite(found["apart"])
+        and math.isfinite(found["gradient"])
+        and case.record.status != "diverged"
+    )
+    if not known or found["gradient"] > 0 or found["apart"] > NOTHING or dead or not poor(case):
         return None  # a layer that died is an illness of its own
     return Finding(
         "input_ignored",

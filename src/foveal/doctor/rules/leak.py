@@ -16,9 +16,9 @@ SOURCE = (
 LEVEL = "data"
 EXPLAINS = ("suspiciously_good",)
 MANY = 0.05
-"""Share of the judged pictures from which on twins are an illness by themselves."""
+"""Share of the judged pictures from which on copies, the same to the eye, are an illness by themselves."""
 MOVED = 0.01
-"""What the score must fall by without them, where they are fewer."""
+"""What the score must fall by without near duplicates, which drawn pictures and simple scenes have in all innocence."""
 FEWEST = 3
 
 
@@ -33,9 +33,13 @@ def examine(case: Case) -> Finding | Unsure | None:
     shares = {part: len(ids) / max(1, counts.get(part) or case.data["count"]) for part, ids in leaks.items()}
     worst = max(shares, key=lambda part: shares[part], default="")
     many = len(leaks[worst]) if worst else 0
-    if many < FEWEST or (shares[worst] < MANY and (fell < MOVED or shares[worst] < 0.02)):
+    if many < FEWEST:
         return None
     twins = [pair for pair in case.data["twins"] if worst in pair["parts"] and "train" in pair["parts"]]
+    copies = len({_judged(pair) for pair in twins if pair["distance"] == 0})
+    helped = fell >= MOVED and shares[worst] >= 0.02 and _surely(whole, apart)
+    if copies < MANY * max(1, counts.get(worst) or case.data["count"]) and not helped:
+        return None
     gone = tuple(dict.fromkeys(_in_training(pair) for pair in twins))
     total = counts.get(worst) or case.data["count"]
     evidence = [
@@ -67,6 +71,21 @@ def examine(case: Case) -> Finding | Unsure | None:
 
 def _in_training(pair: Mapping[str, Any]) -> str:
     return str(pair["first"] if pair["parts"][0] == "train" else pair["second"])
+
+
+def _judged(pair: Mapping[str, Any]) -> str:
+    return str(pair["second"] if pair["parts"][0] == "train" else pair["first"])
+
+
+def _surely(whole: Mapping[str, Any] | None, apart: Mapping[str, Any] | None) -> bool:
+    """Whether those with a twin are right more often than the others by more than luck (95 %)."""
+    if not whole or not apart or not apart["count"] or whole["count"] <= apart["count"]:
+        return False
+    count = whole["count"] - apart["count"]
+    hits = whole["accuracy"] * whole["count"] - apart["accuracy"] * apart["count"]
+    own, middle = hits / count, whole["accuracy"]
+    luck = (max(1e-9, middle * (1 - middle)) * (1 / count + 1 / apart["count"])) ** 0.5
+    return bool(own - apart["accuracy"] > 1.96 * luck)
 
 
 def _how(twins: list[Mapping[str, Any]]) -> str:

@@ -21,7 +21,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     if loss is None:
         return untested(case, "loss", "the loss")
     lowest = min(loss["right"], loss["right_in_training"], loss["single"], loss["in_training"])
-    if lowest > -0.5:
+    if lowest > -0.5 or loss["slope"] > 0:
         return None
     return Finding(
         "softmax_missing",

@@ -20,17 +20,21 @@ EXPLAINS = (
 )  # fmt: skip
 
 
+FAR = 0.3
+"""Share of a guess's loss by which what it says of undecided answers may differ."""
+
+
 def examine(case: Case) -> Finding | Unsure | None:
     loss, outputs = part(case, "loss"), part(case, "outputs")
     if loss is None:
         return untested(case, "loss", "the loss")
-    if loss["right"] < -0.5 or loss["right_in_training"] < -0.5:
-        return None  # another illness: nothing bounds it
     if loss["slope"] > 0:
         said = (
             f"The loss gets larger where the score of the true class grows (slope {loss['slope']:+.3g} a score): "
             "its sign is turned round."
         )
+    elif loss["right"] < -0.5 or loss["right_in_training"] < -0.5:
+        return None  # another illness: nothing bounds it
     elif loss["right"] >= loss["undecided"] or loss["right"] > 1.0:
         said = (
             f"The loss of answers that are right and sure is {loss['right']:.3g}, and of undecided ones "
@@ -38,8 +42,13 @@ def examine(case: Case) -> Finding | Unsure | None:
         )
     elif loss["reordered"] and abs(loss["reordered"] - loss["single"]) > 0.01 * abs(loss["single"]) + 1e-3:
         said = (
-            f"The loss depends on the order of the pictures: {loss['single']:.4g}, and {loss['reordered']:.4g} turned "
-            "round."
+            f"The loss depends on the order of the pictures: {loss['single']:.4g}, and {loss['reordered']:.4g} "
+            "turned round."
+        )
+    elif abs(loss["undecided"] - loss["guess"]) > FAR * loss["guess"] and poor(case, 0.05):
+        said = (
+            f"Undecided answers cost {loss['undecided']:.3g}, and cross-entropy, which the run names as its loss, "
+            f"would say ln {loss['labels']} = {loss['guess']:.3f}: it is another loss."
         )
     elif outputs is not None and outputs["squashed"] and poor(case, 0.1):
         said = (
