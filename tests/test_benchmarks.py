@@ -30,7 +30,7 @@ def test_a_benchmark_says_what_it_is_and_how_to_run_it(file: Path) -> None:
     said = ast.get_docstring(tree) or ""
     assert said
     if "argparse" in text:
-        assert f"benchmarks/{file.name}" in said
+        assert f"benchmarks/{file.relative_to(FOLDER).as_posix()}" in said
     assert len(text.splitlines()) <= 400
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lengths = {f.name: (f.end_lineno or f.lineno) - f.lineno + 1 for f in functions}
@@ -83,3 +83,98 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, monkeypatch: py
     assert [row["rate"] for row in found["a"]] == [1, 4, 5]
     assert measure.ratios(found["a"], found["b"], "rate") == [1 / 2, 4 / 3, 5 / 6]
     assert measure.Kept(file).find(size=9) == []
+
+
+def of_the_doctor(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module of the doctor's benchmark, which is a package."""
+    monkeypatch.syspath_prepend(str(FOLDER.parent))
+    return importlib.import_module(f"benchmarks.doctor.{name}")
+
+
+def test_what_is_staged_is_named_by_rules_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    from foveal import catalog
+
+    runs, there = of_the_doctor("runs", monkeypatch), set(catalog.names("doctor.rules"))
+    assert len(runs.ROWS) == len(runs.FAULTS) + len(runs.CONTROLS)  # no name twice
+    for fault in runs.FAULTS:
+        assert fault.roots
+        assert {*fault.roots, *fault.useful} <= there
+        assert fault.staged() != runs.BASES[fault.base]
+    for row in runs.ROWS.values():
+        assert row.staged().data in {*runs.DATA, "shapes-easy"}
+        assert row.staged().patch in runs.PATCHES
+
+
+def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    import foveal.data.batches as batches
+    import foveal.evaluation as evaluation
+    import foveal.optimizers as optimizers
+    import foveal.plan.recipe as recipe
+    import foveal.schedules.onecycle as onecycle
+    import foveal.state as state
+    from foveal.tasks.classify import Classify
+
+    patches = of_the_doctor("patches", monkeypatch)
+    touched = [(batches.Batches, "to"), (batches.Batches, "epoch"), (batches, "normalise"), (Classify, "step"),
+               (optimizers, "build"), (state, "parameter_groups"), (evaluation, "evaluating"),
+               (recipe, "preprocessing"), (onecycle, "factor")]  # fmt: skip
+    before = [getattr(owner, name) for owner, name in touched]
+    for name, patch in patches.PATCHES.items():
+        with patch():
+            now = [getattr(owner, name) for owner, name in touched]
+            assert sum(a is not b for a, b in zip(before, now, strict=True)) == bool(name)
+        assert [getattr(owner, name) for owner, name in touched] == before
+
+
+def test_harm_is_measured_as_welch_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scipy.stats import ttest_ind
+
+    certificates = of_the_doctor("certificates", monkeypatch)
+    sound, ill = [0.97, 0.95, 0.96], [0.61, 0.74, 0.66]
+    told, known = certificates.harm(sound, ill), ttest_ind(sound, ill, equal_var=False)
+    interval = known.confidence_interval(0.95)
+    assert (told["low"], told["high"], told["p"]) == pytest.approx(
+        (interval.low, interval.high, known.pvalue)
+    )
+    assert certificates.harm([0.9] * 3, [0.9] * 3)["low"] == 0
+
+
+def test_only_training_pictures_are_made_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, labels = of_the_doctor("pictures", monkeypatch), of_the_doctor("faults.labels", monkeypatch)
+    sound = pictures.digits((200, 40, 40))
+    assert pictures.digits((200, 40, 40)).labels == sound.labels
+    for wrong in (labels.shuffled(sound), labels.noisy(sound, 0.5), labels.swapped(sound, (3, 5))):
+        changed = [n for n, (a, b) in enumerate(zip(sound.labels, wrong.labels, strict=True)) if a != b]
+        assert {sound.parts[n] for n in changed} == {"train"}
+    assert sum(a != b for a, b in zip(sound.labels, labels.noisy(sound, 0.5).labels, strict=True)) in range(
+        70, 131
+    )
+
+
+def test_enough_is_certified_and_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates, runs = of_the_doctor("certificates", monkeypatch), of_the_doctor("runs", monkeypatch)
+    kept = certificates.read()
+    good = {name: row for name, row in kept.items() if row["certified"]}
+    faults = [row for row in good.values() if row["kind"] == "fault"]
+    assert len(faults) >= 60
+    assert len(good) - len(faults) >= 100
+    for row in faults:
+        sides = (row["ill"], row["sound"]) if row["harm"] == "honesty" else (row["sound"], row["ill"])
+        again = certificates.harm(*sides)
+        assert len(row["seeds"]) >= 3
+        assert (again["low"] > 0, again["points"] >= certificates.POINTS) == (True, True)
+        assert again["points"] == pytest.approx(row["points"], abs=1e-4)
+    assert 0.2 < sum(runs.ROWS[name].held_out for name in good) / len(good) < 0.5
+
+
+@pytest.mark.slow
+def test_a_case_is_staged_and_diagnosed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = of_the_doctor("__main__", monkeypatch).main
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.simplefilter", lambda *a, **k: None)
+        assert main(["--only", "dead", "digits-adamw", "--keep", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "root cause named first" in said
+    assert (tmp_path / "runs/dead/0/run/best.safetensors").exists()

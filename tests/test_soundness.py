@@ -17,7 +17,6 @@ import shapes
 from foveal import catalog
 from foveal.contracts import Maps
 from foveal.data.views import normalise
-from foveal.verdicts import HARDLY, Areas, Dependence, Verdict
 from foveal.soundness import (
     Redrawn,
     Ways,
@@ -36,6 +35,7 @@ from foveal.structure.look import Look
 from foveal.structure.subject import Subject
 from foveal.structure.taps import untouched
 from foveal.values import Target
+from foveal.verdicts import HARDLY, Areas, Dependence, Verdict
 
 COUNT = 16
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import FovealError
     from .explained import Explanation
+    from .finding import Finding
     from .model import Model
     from .options import ReadOptions, TrainOptions
     from .run import Run
+    from .study import Study
     from .values import Dataset, Evaluation, Prediction
     from .verbs.anatomy import anatomy
     from .verbs.clean import clean
     from .verbs.compare import compare
     from .verbs.convolution import convolution
     from .verbs.delete import delete
+    from .verbs.diagnose import diagnose
     from .verbs.diff import diff
     from .verbs.evaluate import evaluate
     from .verbs.explain import explain
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from .verbs.predict import predict
     from .verbs.runs import runs
     from .verbs.train import train
+    from .verbs.tune import tune
 
     __version__: str
 
@@ -35,17 +39,20 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "Explanation",
+    "Finding",
     "FovealError",
     "Model",
     "Prediction",
     "ReadOptions",
     "Run",
+    "Study",
     "TrainOptions",
     "anatomy",
     "clean",
     "compare",
     "convolution",
     "delete",
+    "diagnose",
     "diff",
     "evaluate",
     "explain",
@@ -55,23 +62,27 @@ __all__ = [
     "predict",
     "runs",
     "train",
+    "tune",
 ]
 
 _HOMES = {
     "Dataset": "values",
     "Evaluation": "values",
     "Explanation": "explained",
+    "Finding": "finding",
     "FovealError": "errors",
     "Model": "model",
     "Prediction": "values",
     "ReadOptions": "options",
     "Run": "run",
+    "Study": "study",
     "TrainOptions": "options",
     "anatomy": "verbs.anatomy",
     "clean": "verbs.clean",
     "compare": "verbs.compare",
     "convolution": "verbs.convolution",
     "delete": "verbs.delete",
+    "diagnose": "verbs.diagnose",
     "diff": "verbs.diff",
     "evaluate": "verbs.evaluate",
     "explain": "verbs.explain",
@@ -81,6 +92,7 @@ _HOMES = {
     "predict": "verbs.predict",
     "runs": "verbs.runs",
     "train": "verbs.train",
+    "tune": "verbs.tune",
 }
 
 

@@ -15,6 +15,7 @@ PHASES = {
     "features": "frozen layers, once",
     "forward": "forward passes",
     "backward": "backward passes",
+    "exchange": "adding up the processes' gradients",
     "optimizer": "optimizer steps",
     "evaluate": "validating",
     "judge": "judging the best model",
@@ -67,6 +68,8 @@ def verdict(
         return f"{said}: more --workers than {workers} would read beside the GPU"
     if most == "augment" and augment not in ("light", "none"):
         return f"{said}: --augment light is the cheapest that varies pictures"
+    if most == "exchange":
+        return f"{said}: a larger --batch exchanges them less often"
     if most == "save":
         return f"{said}: --runs-dir on a faster disk would make it shorter"
     return f"{said}, {computing:.0%} computing" if shares[most] >= computing else f"{computed}, {said}"

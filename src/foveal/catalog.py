@@ -17,7 +17,13 @@ from types import ModuleType
 
 from .errors import UnknownNameError
 
-_WORDS = {"architectures": "network", "readers": "reader", "tasks": "task", "doctor.rules": "illness"}
+_WORDS = {
+    "architectures": "network",
+    "readers": "reader",
+    "tasks": "task",
+    "doctor.rules": "illness",
+    "tuners.searches": "search",
+}
 _FILES = (".yaml", ".yml")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .contracts import Source, Task
+from .contracts import Meter, Source, Task
 from .device import autocast, free_memory, is_out_of_memory
+from .distributed import ALONE, Crew
 from .pieces import pieces_of, side_by_side
 from .structure.layers import evaluating
 from .values import Batch, Evaluation, Step
@@ -18,11 +20,18 @@ Made = TypeVar("Made")
 
 
 def evaluate(
-    network: nn.Module, task: Task, batches: Source, split: str, device: str = "cpu", precision: str = "fp32"
+    network: nn.Module,
+    task: Task,
+    batches: Source,
+    split: str,
+    device: str = "cpu",
+    precision: str = "fp32",
+    crew: Crew = ALONE,
 ) -> Evaluation:
     """Judge a network on a split; the mode of each of its modules is as before afterwards.
 
-    Out of memory is met by smaller pieces, as in training.
+    Out of memory is met by smaller pieces, as in training. Several processes each see their run of the batches, as
+    one would; what all have gathered is judged by the first, and the others are told its figures.
     """
     meter = task.meter()
 
@@ -31,7 +40,31 @@ def evaluate(
             return task.step(network, batch)
 
     sweep(network, batches, device, forward, meter.add, precision)
-    return meter.result(split)
+    if crew.alone:
+        return meter.result(split)
+    meters = crew.collected(_brought(meter))
+    judged = _joined(meters).result(split) if crew.rank == 0 else None
+    figures = crew.told(judged and replace(judged, per_class=[], confusion=[], examples=[]))
+    found = judged or figures
+    assert found is not None
+    return found
+
+
+def _brought(meter: Meter) -> Meter:
+    """The meter with its tensors on the CPU, from where they can be sent."""
+    for name, value in vars(meter).items():
+        if isinstance(value, list):
+            setattr(meter, name, [one.cpu() if isinstance(one, Tensor) else one for one in value])
+    return meter
+
+
+def _joined(meters: Sequence[Meter]) -> Meter:
+    """One meter that has gathered what these have, in their order."""
+    whole = meters[0]
+    for name, value in vars(whole).items():
+        if isinstance(value, list):
+            setattr(whole, name, [one for meter in meters for one in getattr(meter, name)])
+    return whole
 
 
 def sweep(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BEYOND = 0.005
 """The share of a fine map's pixels that may be stronger than the strongest colour."""
 NO_TARGET = Target()
+NO_VERDICT = Verdict()
 PLACES = (
     ("upper left", "top", "upper right"),
     ("left", "middle", "right"),
@@ -56,7 +57,7 @@ class Explanation:
     """The strongest of what is shown (`strongest`); 0: the map is empty."""
     top: float = 0.0
     """What the strongest colour stands for: the same in all maps that are compared with this one."""
-    verdict: Verdict = Verdict()
+    verdict: Verdict = NO_VERDICT
     says: tuple[str, ...] = ()
     """What a person should know of this map in particular."""
     source: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 
 import torch
@@ -23,6 +24,7 @@ from .options import FitOptions
 from .pace import Clock, Voice
 from .state import State
 from .structure.layers import set_training
+from .synced import synchronised
 from .values import Batch
 
 SETBACKS = 2
@@ -38,7 +40,8 @@ def fit(
     starts from it goes on bit for bit. It stops the loop by leaving it. `task` owns forward and
     loss; the loop owns device, precision, averaging and the way back from a loss that is not finite.
     """
-    network, clock, voice = state.network, Clock(state, options, len(train), check.count), Voice(state)
+    network, crew = state.network, state.crew
+    clock, voice = Clock(state, options, len(train), check.count), Voice(state)
     resumed = state.optimizer is not None
     yield events.Started(
         step=state.step,
@@ -47,6 +50,7 @@ def fit(
         stages=tuple(s.name for s in options.stages),
     )
     for number in range(state.stage, len(options.stages)):
+        state.seconds = crew.told(state.seconds)
         if not resumed:
             state.enter(number)
         resumed = False
@@ -60,6 +64,7 @@ def fit(
         if once is not None and stage.solve and solve_head(state, task, once):
             yield conclude(state)
             continue
+        state.seconds = crew.told(state.seconds)
         shown: Source = once.train if once else train
         judged: Source = once.check if once else check
         border = once.border if once else None
@@ -75,8 +80,9 @@ def fit(
                     batch = shown.to(raw, options.device, channels_last)
                 progress = clock.stage_progress()
                 batch = varied(batch, state, task, progress)
+                state.dice()
                 rate = set_rate(state, curve, progress)
-                with beginning_at(network, border):
+                with beginning_at(network, border), looking(state, task, batch):
                     loss = descend(state, task, batch, options)
                 state.batch += 1
                 state.step += 1
@@ -84,9 +90,13 @@ def fit(
                 state.follow()
                 state.loss_sum += loss
                 state.loss_count += 1
+                if state.watch is not None and (seen := state.watch.told(state, loss)) is not None:
+                    yield seen
                 state.tick()
-                said = voice.speak(len(batch.ids), rate, clock, last=state.batch == len(shown))
-                if said is not None and not math.isfinite(said.loss):
+                said = voice.speak(batch.whole or len(batch.ids), rate, clock, last=state.batch == len(shown))
+                broken = said is not None and not math.isfinite(said.loss)
+                state.seconds, broken = crew.turn(state.seconds, broken)
+                if broken:
                     break
                 yield said or events.Event(step=state.step)
                 if clock.time_is_up():
@@ -99,13 +109,15 @@ def fit(
                     return
                 continue
             # --- the epoch is over: judge it ---
+            pool_learned(state)
             state.tick()
             with state.judging(), beginning_at(state.judged_network, border):
                 state.evaluation = evaluate(
-                    state.judged_network, task, judged, "val", options.device, options.precision
+                    state.judged_network, task, judged, "val", options.device, options.precision, crew
                 )
             state.memory = react(schedule, state)
             passed = state.tick()
+            passed, state.seconds = crew.told((passed, state.seconds))
             state.spent["evaluate"] += passed
             state.count_marks()
             clock.evaluated(passed)
@@ -120,14 +132,16 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     A batch that does not fit into memory is cut into twice as many pieces whose gradients are
     accumulated: the effective batch stays. A loss that is not finite moves nothing on the CPU.
     """
-    optimizer = state.optimizer
+    optimizer, crew = state.optimizer, state.crew
     assert optimizer is not None
+    whole, synced = batch.whole or len(batch.ids), options.sync_norm and not crew.alone
     while True:
         optimizer.zero_grad(set_to_none=True)
+        short = False
         try:
-            # a frame of its own, so that nothing keeps the graph when memory runs out in it
-            total = sum(backward(state, task, piece, len(batch.ids)) for piece in batch.split(state.pieces))
-            break
+            with crew.exchanging() if synced else nullcontext(), synchronised(synced):
+                # a frame of its own, so that nothing keeps the graph when memory runs out in it
+                total = sum(backward(state, task, piece, whole) for piece in batch.split(state.pieces))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -137,9 +151,15 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
                     "A network and pictures that fit with a batch of one.",
                     "Give a smaller --size or another --network.",
                 ) from error
-            state.pieces *= 2
+            short = True
+        if not crew.any(short):
+            break
+        state.pieces *= 2
         free_memory(options.device)
     assert isinstance(total, torch.Tensor)
+    if not crew.alone:
+        with state.phase("exchange"):
+            total = crew.add_up(state.network, total, len(batch.ids) / whole, synced)
     if options.device == "cpu" and not math.isfinite(total.item()):
         return total
     with state.phase("optimizer"):
@@ -154,12 +174,17 @@ def move(state: State, optimizer: torch.optim.Optimizer) -> None:
         if scaler:
             scaler.unscale_(optimizer)
         moved = [p for group in optimizer.param_groups for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(moved, clip)
+        state.length = torch.nn.utils.clip_grad_norm_(moved, clip)
     if scaler:
         scaler.step(optimizer)
         scaler.update()
     else:
         optimizer.step()
+
+
+def looking(state: State, task: Task, batch: Batch) -> AbstractContextManager[None]:
+    """Around a step: what watches it, if anything does."""
+    return nullcontext() if state.watch is None else state.watch.looking(state, task, batch)
 
 
 def varied(batch: Batch, state: State, task: Task, progress: float = 1.0) -> Batch:
@@ -176,6 +201,15 @@ def varied(batch: Batch, state: State, task: Task, progress: float = 1.0) -> Bat
         return mixed(batch, task, mixup=o.mixup, cutmix=o.cutmix, erase=o.erase, seed=where)
 
 
+def pool_learned(state: State) -> None:
+    """How pictures fared in other processes is told to the first, which keeps it."""
+    if state.crew.alone:
+        return
+    learned = [] if state.watch is None else state.watch.learned.waiting
+    every = state.crew.collected([(ids, losses.cpu()) for ids, losses in learned])
+    learned[:] = [pair for own in every for pair in own]
+
+
 def react(schedule: ModuleType, state: State) -> dict[str, float]:
     """What a schedule that answers to results makes of the epoch; others remember nothing."""
     assert state.evaluation is not None
@@ -190,7 +224,10 @@ def backward(state: State, task: Task, piece: Batch, whole: int) -> torch.Tensor
     """Add a piece's gradients to those of its batch of `whole` pictures; its share of the loss."""
     options, scaler = state.options, state.scaler
     with state.phase("forward"), autocast(options.device, options.precision):
-        loss = task.step(state.network, piece).loss
+        made = task.step(state.network, piece)
+        loss = made.loss
+    if state.watch is not None and not (options.mixup or options.cutmix):
+        state.watch.learned.add(piece.ids, made.each)
     if len(piece.ids) < whole:
         loss = loss * (len(piece.ids) / whole)
     with state.phase("backward"):

@@ -18,6 +18,10 @@ from .storage import read_json, sweep, to_json, write_whole
 
 LEAVING = ".foveal-leaving-"
 """What the name of a folder that is being removed begins with."""
+STUDY, TRIALS = "study.json", "trials"
+"""What makes a folder a search over settings (`foveal.study`), and where in it the runs of its trials lie."""
+PROOFS = "proof"
+"""Where in a run's folder the trainings lie that try a cure (`foveal.doctor.prove`)."""
 _LOCK = ".lock"
 _LOCK_SECONDS = 1.0
 """How long to ask for the lock: a reader that looks whether a run is alive holds it for a moment."""
@@ -154,6 +158,14 @@ def held(folder: Path) -> Iterator[None]:
         except OSError:
             pass  # Windows, while somebody reads it; without the lock it says nothing
         lock.release()
+
+
+def is_study(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is a search over settings."""
+    try:
+        return (Path(folder) / STUDY).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def is_held(folder: Path) -> bool:

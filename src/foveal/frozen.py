@@ -21,6 +21,7 @@ from .contracts import Source
 from .data.batches import drawn_order
 from .device import autocast
 from .pieces import pieces_of, side_by_side
+from .shares import WHOLE, Share
 from .structure.layers import is_in, stages
 from .values import Batch
 
@@ -198,6 +199,8 @@ class Once:
     seed: int = 0
     shuffle: bool = False
     draw: tuple[float, ...] = ()
+    share: Share = WHOLE
+    """What of it this process has, as in `Batches`."""
 
     @property
     def count(self) -> int:
@@ -220,10 +223,15 @@ class Once:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, from batch `start` on, in the order that `Batches` has."""
         order = drawn_order(self.count, self.size, len(self), self.shuffle, self.draw, (self.seed, number))
-        for n in range(start, len(self)):
-            places = torch.as_tensor(order[n])
+        first, end = (0, len(self)) if self.shuffle else self.share.span(len(self))
+        for n in range(max(start, first), end):
             which = np.random.default_rng((self.seed, number, n, OWN_STREAM)).integers(len(self.views))
-            yield self.views[which].at(places)
+            if not self.shuffle or self.share.of == 1:
+                yield self.views[which].at(torch.as_tensor(order[n]))
+                continue
+            seats = self.share.seats(len(order[n]))
+            part = self.views[which].at(torch.as_tensor([order[n][seat] for seat in seats]))
+            yield replace(part, whole=len(order[n]), seats=tuple(seats))
 
     def to(self, batch: Batch, device: str, channels_last: bool) -> Batch:
         """The batch on the device, in the layout the network wants."""

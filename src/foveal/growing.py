@@ -21,7 +21,7 @@ LEAST = 8
 def side_at(progress: float, share: float, side: int) -> int:
     """The side of training pictures at a stage's progress 0..1, from `share` of the whole side on."""
     grown = min(1.0, max(0.0, (progress - SMALL_UNTIL) / (WHOLE_FROM - SMALL_UNTIL)))
-    if grown == 1.0:
+    if grown == 1.0 or share == 1.0:
         return side
     wanted = side * (share + (1 - share) * grown)
     return min(side, max(LEAST, round(wanted / STEP) * STEP))

@@ -37,11 +37,14 @@ def mixed(
         erase: a picture's probability that a rectangle of it becomes normal noise.
         seed: of the run, the epoch and the batch, which alone decide; torch's own generators stay as they are.
 
+    Of a batch that several processes share, each draws as for all of it. Blending wants the picture before the first
+    one, too, which must come with the batch (`shares.Share.neighbour`) and is left out afterwards.
+
     Raises:
         ValueError: pictures are to be blended, and the task has no truth for that.
     """
     draw = np.random.default_rng((*seed, OWN_STREAM))
-    images = _erased(batch.images, erase, draw) if erase else batch.images
+    images = _erased(batch, erase, draw) if erase else batch.images
     if not (mixup or cutmix):
         return replace(batch, images=images)
     by_cut = bool(cutmix) and (not mixup or draw.random() < 0.5)
@@ -51,19 +54,25 @@ def mixed(
     truths = task.mix(batch.truths, order, share)
     if truths is None:
         raise ValueError(f"the task {task.name} has no truth for blended pictures")
-    return replace(batch, images=images, truths=truths)
+    if not batch.whole:
+        return replace(batch, images=images, truths=truths)
+    return replace(batch, images=images[1:], truths=truths[1:], ids=batch.ids[1:], seats=batch.seats[1:])
 
 
-def _erased(images: Tensor, probability: float, draw: np.random.Generator) -> Tensor:
-    height, width = images.shape[-2:]
-    chosen = np.flatnonzero(draw.random(len(images)) < probability).tolist()
+def _erased(batch: Batch, probability: float, draw: np.random.Generator) -> Tensor:
+    height, width = batch.images.shape[-2:]
+    seats = batch.seats or range(len(batch.images))
+    chosen = np.flatnonzero(draw.random(batch.whole or len(seats)) < probability).tolist()
     places = {number: _rectangle(height, width, draw) for number in chosen}
     # a generator of the device's own: the noise is made where it is needed, and nothing waits for it
-    noise = torch.Generator(images.device).manual_seed(int(draw.integers(2**63)))
-    images = images.clone()
+    noise = torch.Generator(batch.images.device).manual_seed(int(draw.integers(2**63)))
+    images = batch.images.clone()
+    here = {seat: row for row, seat in enumerate(seats)}
     for number, place in places.items():
         if place is not None:
-            images[number, :, place[0], place[1]].normal_(generator=noise)
+            # the noise of pictures that other processes have is drawn as well, so that ours is the same
+            picture = images[here[number]] if number in here else torch.empty_like(images[0])
+            picture[:, place[0], place[1]].normal_(generator=noise)
     return images
 
 

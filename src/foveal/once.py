@@ -13,9 +13,11 @@ from . import events
 from .contracts import Task
 from .data.batches import Batches
 from .device import autocast
+from .distributed import Crew
 from .evaluation import is_channels_last
 from .frozen import Once, Seen, border, can_begin_at, chosen, joined, same, sighted, up_to
 from .memory import MB, free_megabytes
+from .shares import Share
 from .solver import solve
 from .state import State
 from .values import Batch
@@ -48,15 +50,16 @@ def see_once(
     options, views = state.options, state.current.views
     state.network.eval()
     name = border(state.network, options.head, state.current.frozen)
-    total = check.count + views * train.count
-    why = _cannot(state, task, check, name, total)
+    total, crew = check.count + views * train.count, state.crew
+    why = crew.told(_cannot(state, task, check, name, total) if crew.rank == 0 else "")
     if why:
         yield events.Noticed(step=state.step, what="features", says=why)
         return None
     order = np.arange(train.count)
     if options.seconds is not None:
         order = np.random.default_rng((options.seed, 0)).permutation(train.count)
-    held = joined((yield from _pass(state, name, check, (0, total), lambda: False)))
+    # several processes see a run of the pictures each, and then have what all have seen
+    held, _ = _all(crew, (yield from _pass(state, name, check, (0, total), lambda: False)))
     seen: list[Seen] = []
     for view in range(views):
         source = replace(
@@ -65,18 +68,26 @@ def see_once(
             together=train.together if view else None,
         )  # fmt: skip
         parts = yield from _pass(state, name, source, (check.count + view * train.count, total), enough)
-        found = joined(parts)
+        found, counts = _all(crew, parts)
         if seen and len(found.ids) < len(seen[0].ids):
             break  # a view is of all pictures
         seen.append(found)
-        order = order[: len(found.ids)]
+        begins = [Share(rank, crew.size).span(len(source))[0] * source.size for rank in range(crew.size)]
+        order = np.concatenate([order[a : a + n] for a, n in zip(begins, counts, strict=True)])
     if len(order) < train.count:
         says = f"in the time given, {len(order):,} of {train.count:,} training pictures could be seen"
         yield events.Noticed(step=state.step, what="features", says=says)
     back = torch.as_tensor(np.argsort(order))
     draw = tuple(train.draw[n] for n in np.sort(order)) if train.draw else ()
-    once = Once(tuple(chosen(one, back) for one in seen), train.size, train.seed, train.shuffle, draw)
-    return SeenOnce(name, once, Once((held,), check.size))
+    views_seen = tuple(chosen(one, back) for one in seen)
+    once = Once(views_seen, train.size, train.seed, train.shuffle, draw, train.share)
+    return SeenOnce(name, once, Once((held,), check.size, share=check.share))
+
+
+def _all(crew: Crew, parts: list[Seen]) -> tuple[Seen, list[int]]:
+    """What all processes have seen, in their order, and how many pictures each."""
+    every = crew.gathered(parts)
+    return joined([one for parts in every for one in parts]), [sum(len(p.ids) for p in one) for one in every]
 
 
 def _pass(
@@ -92,7 +103,7 @@ def _pass(
         state.network, name, state.waiting(source.epoch(0)), source, o.device, o.precision, last
     ):
         parts.append(seen)
-        done += len(seen.ids)
+        done = min(at[1], done + len(seen.ids) * state.crew.size)
         state.tick()
         if state.seconds - said >= SAID_SECONDS or done == at[1]:
             said = state.seconds
@@ -141,7 +152,12 @@ def solve_head(state: State, task: Task, once: SeenOnce) -> bool:
     """Fit the head to the features, and judge it; False where no solution was finite."""
     head = state.network.get_submodule(once.border)
     train = once.train.all()
-    found = solve(head, task, train, once.check.views[0], state.options.device)
+    crew = state.crew
+    found = solve(head, task, train, once.check.views[0], state.options.device) if crew.rank == 0 else None
+    if not crew.alone:
+        found, weights = crew.told((found, {name: held.cpu() for name, held in head.state_dict().items()}))
+        head.load_state_dict(weights)
+    assert found is not None
     if not math.isfinite(found.loss):
         return False
     if state.average is not None:

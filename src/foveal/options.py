@@ -20,11 +20,23 @@ from .errors import OptionError, nearest
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tune:
-    """A field's range for tuning, on a log scale where `log`."""
+    """A field's range for tuning: the farthest that a search goes by itself. On a logarithmic scale where `log`, on
+    the logarithmic one of 1 - value where `rest`; whole numbers where `whole`; of `choices` where there are some.
+    `when`: another field, and its values with which this one means anything. `source`: who tunes it so."""
 
-    low: float
-    high: float
+    low: float = 0.0
+    high: float = 0.0
     log: bool = False
+    rest: bool = False
+    whole: bool = False
+    choices: tuple[str, ...] = ()
+    when: tuple[str, tuple[str, ...]] | None = None
+    source: str = ""
+
+
+_PLAYBOOK = "Godbole et al. 2023, the Deep Learning Tuning Playbook"
+_ALGOPERF = "Dahl et al. 2023, AlgoPerf's tuning spaces"
+_QUICKTUNE = "Arango et al. 2024, Quick-Tune's space"
 
 
 _FROZEN = ConfigDict(extra="forbid")
@@ -43,7 +55,7 @@ class ReadOptions:
     label_column: str | None = None
     """CSV: the column with the labels; guessed when not given."""
     exclude: str | None = None
-    """A text file of item ids or paths to leave out, one a line."""
+    """A text file of item ids or paths to leave out, one a line, or the decisions.csv of foveal inspect --deep."""
     data_home: str | None = None
     """Where downloaded and built-in data lies (default: the user's cache folder)."""
 
@@ -82,22 +94,22 @@ class TrainOptions(ReadOptions):
     optimizer: str | None = None
     """sgd (with Nesterov momentum), momentum (SGD with the classical one), adamw, muon, or one of timm's by name
     (lamb, lion, nadamw, ...)."""
-    lr: Annotated[float, Field(gt=0), Tune(1e-5, 1.0, log=True)] | None = None
+    lr: Annotated[float, Field(gt=0), Tune(1e-6, 2.0, log=True, source=_PLAYBOOK)] | None = None
     """Peak learning rate of the head; earlier layers get less when fine-tuning."""
-    momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.7, 0.995, log=True)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.7, 0.995, rest=True, source=_ALGOPERF)] | None = None
     """SGD's and Muon's momentum; AdamW's first beta."""
-    weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1e-1, log=True)] | None = None
+    weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1.0, log=True, source=_ALGOPERF)] | None = None
     """Weight decay; never on norms and biases."""
-    layer_decay: Annotated[float, Field(gt=0, le=1), Tune(0.5, 1.0)] | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1), Tune(0.5, 1.0, source=_QUICKTUNE)] | None = None
     """Each earlier stage's rate as a share of the next one's."""
     find_lr: bool = False
     """Find the learning rate by a range test first; its curve is kept in the run."""
     schedule: str | None = None
     """How the rate moves: onecycle, cosine, step, late_steps, early_steps, exponential, polynomial, plateau,
     constant."""
-    warmup: Share | None = None
+    warmup: Annotated[float, Field(ge=0, le=1), Tune(0.02, 0.4, source=_QUICKTUNE)] | None = None
     """Share of the steps in which the rate rises."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.2)] | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.2, source=_ALGOPERF)] | None = None
     """Share of the truth spread over all classes."""
     loss: str | None = None
     """What is descended, by the task: cross-entropy or bce for classes, huber or mse for numbers, ..."""
@@ -107,25 +119,35 @@ class TrainOptions(ReadOptions):
     """Pictures are upscaled as the mean over what their eight mirror images and turns give."""
     objective: Literal["reconstruct", "denoise", "inpaint"] | None = None
     """What an autoencoder makes: the picture itself, it without noise, or it with what is hidden filled in."""
-    latent: Annotated[int, Field(ge=1, le=4096), Tune(8, 512, log=True)] | None = None
+    latent: Annotated[int, Field(ge=1, le=4096), Tune(8, 512, log=True, whole=True)] | None = None
     """Numbers that an autoencoder describes a picture by."""
-    dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, source=_QUICKTUNE)] | None = None
     """Share of activations dropped, where the network has dropout (default: the network's own)."""
-    drop_path: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.3)] | None = None
+    drop_path: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.3, source=_QUICKTUNE)] | None = None
     """Share of residual paths dropped in the last block, less in earlier ones, where the network has them."""
     balance: Literal["none", "weights", "sampling"] | None = None
     """Rare classes: as they are, weighted in the loss, or drawn as often as common ones."""
-    augment: str | None = None
+    augment: (
+        Annotated[str, Tune(choices=("none", "light", "trivialaugment", "randaugment"), source=_QUICKTUNE)]
+        | None
+    ) = None
     """How training pictures are varied: none, light, trivialaugment, randaugment, augmix, sprint."""
-    magnitude: Annotated[int, Field(ge=0, le=30), Tune(0, 15)] | None = None
+    magnitude: (
+        Annotated[
+            int,
+            Field(ge=0, le=30),
+            Tune(2, 18, whole=True, when=("augment", ("randaugment",)), source=_QUICKTUNE),
+        ]
+        | None
+    ) = None
     """RandAugment's strength, of 30."""
     flip: bool | None = None
     """Mirror training pictures left to right."""
     erase: Annotated[float, Field(ge=0, le=1), Tune(0.0, 0.5)] | None = None
     """Probability that a rectangle of a training picture is erased."""
-    mixup: Annotated[float, Field(ge=0, le=8), Tune(0.0, 1.0)] | None = None
+    mixup: Annotated[float, Field(ge=0, le=8), Tune(0.0, 1.0, source=_QUICKTUNE)] | None = None
     """Training pictures are blended in pairs, by shares from Beta(this, this); 0: not."""
-    cutmix: Annotated[float, Field(ge=0, le=8), Tune(0.0, 1.0)] | None = None
+    cutmix: Annotated[float, Field(ge=0, le=8), Tune(0.0, 1.0, source=_QUICKTUNE)] | None = None
     """A rectangle of another picture is pasted in, its share of the area from Beta(this, this); 0: not."""
     train_size: Annotated[int, Field(ge=8, le=2048)] | None = None
     """Side of training pictures in pixels where it differs from --size (smaller is faster)."""
@@ -174,12 +196,46 @@ class TrainOptions(ReadOptions):
     long enough, and take the fastest that computes the same; else the rules decide."""
     workers: Annotated[int, Field(ge=0, le=64)] | None = None
     """Processes that read pictures beside the training one."""
+    sync_norm: bool = False
+    """Under torchrun: batch normalisation over the pictures of all processes, not over each one's own."""
     save_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Longest time between two saved resume states."""
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.minutes is not None:
             raise ValueError("epochs and minutes were both given; give one of them")
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class TuneOptions(TrainOptions):
+    """Everything `foveal tune` can be told; what `foveal train` can be told, too, is the same for all trials."""
+
+    out: str | None = None
+    """The study's folder, exactly; must not exist (default: a new one under --runs-dir)."""
+    search: Literal["adaptive", "random", "grid"] = "adaptive"
+    """How settings are chosen: adaptive (from what was tried), random (evenly spread), grid (all combinations)."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Time for the whole study; the trial that runs then is paused."""
+    trials: Positive | None = None
+    """Settings to try (default: 25, where no time or epochs are given)."""
+    epochs_total: Positive | None = None
+    """Epochs for all trials together."""
+    epochs: Positive | None = None
+    """Passes over the training pictures in a whole training; the same for all trials, and never tuned."""
+    points: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Values of each numeric range in a grid."""
+    stop: Literal["halving", "median", "none"] | None = None
+    """Which trials stop early: all but the best third at a ninth and a third of the epochs (halving), those below
+    the median, or none (default: halving, where there are epochs enough; none in a grid)."""
+    warm_start: bool = True
+    """Begin with what earlier studies and runs in --runs-dir found for this data or network."""
+    jobs: Positive | None = None
+    """Trials at a time (default: one a GPU; one on a processor)."""
+    search_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the search; apart from --seed, which all trials have in common."""
+
+    def __post_init__(self) -> None:
+        pass  # --minutes is the study's: --epochs may stand beside it
 
 
 Trainable = Literal["head", "all"]
@@ -241,6 +297,8 @@ class FitOptions:
     seconds: float | None = None
     """Time for all stages, or None: the stages' epochs count."""
     deterministic: bool = False
+    sync_norm: bool = False
+    """Whether batch normalisation is over the pictures of all processes, where there are several."""
 
 
 T = TypeVar("T")

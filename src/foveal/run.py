@@ -22,6 +22,7 @@ from .storage import damaged, from_json, load_state, read_json, save_state, to_j
 from .values import Choice, Dataset, Item, Score
 
 if TYPE_CHECKING:
+    from .finding import Finding
     from .model import Model
     from .report.curves import Curves
     from .report.page import Page
@@ -211,7 +212,8 @@ class Run:
         if isinstance(event, Watched):
             self.watch.append(event)
             return
-        if isinstance(event, Started) or (isinstance(event, Noticed) and event.what == REWOUND):
+        back = isinstance(event, Started) or (isinstance(event, Noticed) and event.what == REWOUND)
+        if back and self.watch.path.exists():
             self.watch.append(event)  # there, too, it says which lines no longer count
         self.journal.append(event)
 
@@ -238,7 +240,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`created`, `running`, `finished`, `interrupted`, `diverged`, or `died` where nothing was said."""
+        """`created`, `running`, `finished`, `interrupted`, `paused`, `diverged`, or `died` where nothing was said."""
         return self.status_of(self.history())
 
     def status_of(self, history: Sequence[Event]) -> str:
@@ -249,7 +251,7 @@ class Run:
             return "running"
         if (self.folder / RESULT).exists():  # asked again: it may have been finishing just now
             return "diverged" if why == "diverged" else "finished"
-        if why in ("interrupted", "diverged"):
+        if why in ("interrupted", "paused", "diverged"):
             return why
         return "died" if marks or (self.folder / OPTIONS).exists() else "created"
 
@@ -309,6 +311,12 @@ class Run:
         with writing(folder):
             folder.mkdir(exist_ok=True)
         return folder
+
+    @property
+    def findings(self) -> tuple[Finding, ...] | None:
+        """What the doctor found last, the most fundamental first; None where the run was not examined."""
+        found: tuple[Finding, ...] | None = find("doctor", "kept").findings(self)
+        return found
 
     # --- what is shown of it ---
 

@@ -12,15 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import optimizers
 from .device import random_state, set_random_state
+from .distributed import ALONE, Crew
 from .errors import RunError
 from .options import FitOptions, Stage
+from .shares import OWN_STREAM
 from .structure.layers import parameter_groups, set_trainable
 from .values import Batch, Evaluation, Score
+from .watch.looking import Watch
 
 FORMAT = 3
 _PLAIN = (
@@ -65,6 +69,12 @@ class State:
     average: nn.Module | None = None
     """The moving average of the weights, which is judged and kept in the network's place."""
     good: dict[str, Any] | None = None
+    crew: Crew = ALONE
+    """The processes that train together, as this one of them sees them."""
+    watch: Watch | None = None
+    """What looks at single steps inside the network."""
+    length: Tensor | None = None
+    """Of the last step's gradient before it was shortened, where long ones are."""
     evaluation: Evaluation | None = None
     evaluating: bool = False
     _lap: float = 0.0
@@ -115,6 +125,13 @@ class State:
         finally:
             self.evaluating = False
             set_random_state(before, self.options.device)
+
+    def dice(self) -> None:
+        """What several processes draw in a step depends on the seed, its place and each one's number alone, so that
+        it is drawn again when the run is resumed, by as many."""
+        if not self.crew.alone:
+            where = (self.options.seed, self.epoch, self.batch, self.crew.rank, OWN_STREAM)
+            torch.manual_seed(int(np.random.SeedSequence(where).generate_state(1, np.uint64)[0] >> 1))
 
     def start_clock(self) -> None:
         self._lap = time.perf_counter()

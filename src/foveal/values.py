@@ -162,10 +162,15 @@ class Batch:
     ids: list[str]
     seconds: tuple[float, float] = (0.0, 0.0)
     """What it took to decode the pictures and to augment them."""
+    whole: int = 0
+    """Where several processes share a batch: how many pictures all of it has; 0: it is all here."""
+    seats: tuple[int, ...] = ()
+    """The places in it of the pictures that are here."""
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with `move` done to every tensor in it, however the truths are nested."""
-        return Batch(_moved(self.images, move), _moved(self.truths, move), self.ids, self.seconds)
+        images, truths = _moved(self.images, move), _moved(self.truths, move)
+        return Batch(images, truths, self.ids, self.seconds, self.whole, self.seats)
 
     def pin_memory(self) -> Batch:
         """Called by torch's loader, so that copies to a GPU overlap with computing."""

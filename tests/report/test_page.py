@@ -21,7 +21,7 @@ from foveal.report.page import CAP, gathered_html
 from foveal.run import Run
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "col", "wbr"}
-IMPLIED = {"path", "rect", "circle"}
+IMPLIED = {"path", "rect", "circle", "image"}
 
 
 class Page(HTMLParser):

@@ -110,6 +110,14 @@ def test_choices_that_depend_on_a_change_are_open_again(
         assert getattr(forked.options, name) == value
 
 
+def test_an_option_changed_to_none_is_open_again(parent: Run) -> None:
+    """Whoever chose it before; what depends on it is made anew with it."""
+    forked = options_of(parent, {"lr": None, "optimizer": None})
+    assert {"lr", "optimizer", "weight_decay"} <= set(forked.open)
+    assert (forked.options.lr, forked.options.optimizer) == (None, None)
+    assert not forked.changed
+
+
 def test_epochs_drop_minutes(parent: Run, tmp_path: Path) -> None:
     run = copied(parent, tmp_path)
     change(run, minutes=2.0, epochs=None)

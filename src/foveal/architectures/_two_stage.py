@@ -65,14 +65,18 @@ class TwoStage(nn.Module):
         taken as given, and not followed."""
         features = self.fpn(OrderedDict((str(n), one) for n, one in enumerate(maps)))
         sizes = [tuple(images.shape[-2:])] * len(images)
-        with torch.no_grad(), DisableTorchFunction():  # how many regions there are differs from picture to picture
+        with (
+            torch.no_grad(),
+            DisableTorchFunction(),
+        ):  # how many regions there are differs from picture to picture
             proposals, _ = self.rpn(ImageList(images, sizes), features, None)
             most = max(len(one) for one in proposals)
             # as many for each, the last one several times
             boxes = [one[[min(n, len(one) - 1) for n in range(most)]] for one in proposals]
         seen = self.roi_heads.box_roi_pool(features, boxes, sizes)
         found, _ = self.roi_heads.box_predictor(self.roi_heads.box_head(seen))
-        return (found[:, 1:] - found[:, :1]).view(len(images), most, -1)
+        told: Tensor = (found[:, 1:] - found[:, :1]).view(len(images), most, -1)
+        return told
 
     def passed(
         self, rpn: nn.Module, heads: nn.Module, features: Any, images: Tensor, size: Any, targets: Any

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..contracts import Pair, Task, View
 from ..device import seeded
 from ..errors import FovealError
+from ..shares import OWN_STREAM, WHOLE, Share
 from ..values import Batch, Item, Preprocessing
 from .cache import Kept, as_image, lies_on_picture
 from .decoding import open_image
@@ -78,6 +79,8 @@ class Batches:
     """What varies the viewed pictures of a batch by each other."""
     device: str = "cpu"
     """Where pictures that are varied together lie."""
+    share: Share = WHOLE
+    """What of it this process makes: of shuffled pictures its part of each batch, else a run of whole batches."""
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.items), self.size)
@@ -100,17 +103,34 @@ class Batches:
         """The batches of epoch `number`, from batch `start` on."""
         if self._whole is not None:
             return self._resident(number, start)
+        due = self.due(start)
         if not self.workers:
             made = _Made(self)
-            return (_checked(made[number, n]) for n in range(start, len(self)))
+            return (_checked(made[number, n]) for n in due)
         places, loader = self._workers
-        places.epoch, places.start = number, start
+        places.epoch, places.due = number, due
         begun = loader._iterator is not None
         with _shielded():
             batches = iter(loader)
         if not begun:  # after torch's own, hence before it at the exit: that one waits five seconds a worker
             atexit.register(_dismiss, weakref.ref(loader))
         return map(_checked, batches)
+
+    def due(self, start: int = 0) -> range:
+        """The numbers of the batches, from `start` on, of which this process makes something."""
+        if self.shuffle:
+            return range(start, len(self))
+        first, end = self.share.span(len(self))
+        return range(max(first, start), end)
+
+    def seats(self, count: int) -> list[int]:
+        """The places in a batch of so many pictures that this process makes."""
+        return self.share.seats(count) if self.shuffle else list(range(count))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it makes only a part of each batch."""
+        return self.shuffle and self.share.of > 1
 
     @cached_property
     def _whole(self) -> tuple[Tensor, Any] | None:
@@ -135,18 +155,21 @@ class Batches:
         assert self.together is not None
         images, truths = self._whole
         order = self.order(number)
-        for place in range(start, len(self)):
+        for place in self.due(start):
             began = time.perf_counter()
-            at = torch.tensor(order[place])
+            seats = self.seats(len(order[place]))
+            places = [order[place][seat] for seat in seats]
+            part = (tuple(seats), len(order[place])) if self.is_cut else ((), 0)
+            at = torch.tensor(places)
             there = (at.pin_memory() if images.is_cuda else at).to(images.device, non_blocking=True)
-            seen = self.together(images[there], there, number, place)
-            ids = [self.items[n].id for n in order[place]]
-            yield Batch(seen, truths[there], ids, (0.0, time.perf_counter() - began))
+            seen = self.together(images[there], there, number, place, *part)
+            ids = [self.items[n].id for n in places]
+            yield Batch(seen, truths[there], ids, (0.0, time.perf_counter() - began), part[1], part[0])
 
     @cached_property
     def _workers(self) -> tuple[_Places, DataLoader[Batch | FovealError]]:
         """The worker processes, begun once for all epochs: each of them has to load torch first."""
-        places = _Places(len(self))
+        places = _Places(self.due())
         loader = DataLoader(
             _Made(replace(self)),  # a copy, without the workers themselves
             batch_size=None,
@@ -203,26 +226,45 @@ class _Made(Dataset["Batch | FovealError"]):
             PictureError: a picture cannot be read any more.
         """
         b = self.batches
-        places = self.order(number)[place]
+        order = self.order(number)[place]
+        seats = b.seats(len(order))
+        places = [order[seat] for seat in seats]
         items = [b.items[n] for n in places]
         began = time.perf_counter()
         self.scratch.clear()
         pictures = self.read(items)
         read = time.perf_counter()
         # one seed a batch, not a picture: seeding costs as much as a small picture's crop
-        seed = int(np.random.SeedSequence((b.seed, number, place)).generate_state(1, np.uint64)[0] >> 1)
+        seed = _mixed(b.seed, number, place)
+        part: tuple[tuple[int, ...], int] = (tuple(seats), len(order)) if b.is_cut else ((), 0)
         viewed = pictures
         if b.view is not None and b.varied:
-            with seeded(seed):
-                viewed = [b.view(image, truth) for image, truth in pictures]
-                if b.among is not None:
-                    viewed = b.among(viewed)
+            viewed = self.varied(pictures, seed, part[0])
         images = stacked([image for image, _ in viewed])
         if b.together is not None:
-            images = b.together(images, torch.tensor(places), number, place)
+            images = b.together(images, torch.tensor(places), number, place, *part)
         truths = b.task.collate([truth for _, truth in viewed])
         seconds = (read - began, time.perf_counter() - read)
-        return Batch(images, truths, [item.id for item in items], seconds)
+        return Batch(images, truths, [item.id for item in items], seconds, part[1], part[0])
+
+    def varied(self, pictures: list[Pair], seed: int, seats: tuple[int, ...]) -> list[Pair]:
+        """The pictures as a training view draws them. Where processes share the batch (`seats` are the pictures'
+        places in it) each picture has a seed of its own: the draws are the same however many share it, without
+        the pictures of others being made."""
+        b = self.batches
+        assert b.view is not None
+        if not seats:
+            with seeded(seed):
+                viewed = [b.view(image, truth) for image, truth in pictures]
+                return viewed if b.among is None else b.among(viewed)
+        viewed = []
+        for seat, (image, truth) in zip(seats, pictures, strict=True):
+            with seeded(_mixed(seed, seat)):
+                viewed.append(b.view(image, truth))
+        if b.among is None:
+            return viewed
+        with seeded(_mixed(seed, OWN_STREAM, b.share.rank)):
+            return b.among(viewed)
 
     def read(self, items: list[Item]) -> list[tuple[Any, Any]]:
         """Pictures and truths, by several threads where they come from files of their own (in a worker process
@@ -246,6 +288,11 @@ class _Made(Dataset["Batch | FovealError"]):
             if fast and not lies_on_picture(truth):
                 return to_uint8(image), truth
         return (image, truth) if b.varied or b.view is None else b.view(image, truth)
+
+
+def _mixed(*numbers: int) -> int:
+    """A seed made of several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 @functools.cache
@@ -274,15 +321,14 @@ def _checked(made: Batch | FovealError) -> Batch:
 class _Places:
     """Which batches are wanted next, as (epoch, batch number)."""
 
-    count: int
+    due: range
     epoch: int = 0
-    start: int = 0
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, n) for n in range(self.start, self.count))
+        return ((self.epoch, n) for n in self.due)
 
     def __len__(self) -> int:
-        return self.count - self.start
+        return len(self.due)
 
 
 @contextmanager

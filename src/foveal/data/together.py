@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,14 +27,25 @@ class Together:
     flip: Literal["none", "random", "alternating"] = "none"
     seed: int = 0
 
-    def __call__(self, images: Tensor, positions: Tensor, epoch: int, place: int) -> Tensor:
+    def __call__(
+        self,
+        images: Tensor,
+        positions: Tensor,
+        epoch: int,
+        place: int,
+        seats: Sequence[int] = (),
+        whole: int = 0,
+    ) -> Tensor:
         """The batch `BCHW` as batch number `place` of an epoch shows it, in the memory format it has.
 
         Args:
             positions: of the pictures in the data, int64 `B`, on the pictures' device.
+            seats: their places in the batch, where they are not all of its `whole` pictures.
         """
         count, channels, height, width = images.shape
-        by, coins = self._drawn(count, epoch, place, images.device)
+        by, coins = self._drawn(whole or count, epoch, place, images.device)
+        if whole:
+            by, coins = by[list(seats)], coins[list(seats)]
         if self.flip == "alternating":
             coins = _coins(self.seed, positions) ^ bool(epoch % 2)
         down, right = torch.arange(height, device=images.device), torch.arange(width, device=images.device)

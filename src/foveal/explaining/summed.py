@@ -75,7 +75,8 @@ def summed(
             dataclasses.replace(
                 first, path=f"the mean of {len(own)} mistakes", target=Target("what was said", label),
                 score=float(np.mean([row.score for row in own])), seen=Seen.whole(width, height), pixels=mean,
-                cells=None, peak=peak, top=peak, verdict=Verdict(first.cannot, first.verdict.word), says=_says(maps, mean, own),
+                cells=None, peak=peak, top=peak, verdict=Verdict(first.cannot, first.verdict.word),
+                says=_says(maps, mean, own),
                 why=f"summed over pictures of {label} that were taken for others", truth=None,
                 opened=partial(_shown, picture), files={},
             )

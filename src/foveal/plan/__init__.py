@@ -99,6 +99,7 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         deterministic=filled.deterministic,
         threads=filled.threads,
         compiled=bool(filled.compile),
+        sync_norm=filled.sync_norm,
     )
     architecture = _architecture(begin, task, dataset, pre, stem)
     said = (

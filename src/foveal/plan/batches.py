@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .. import catalog
 from ..contracts import Task
@@ -11,6 +12,7 @@ from ..data.batches import Batches
 from ..data.cache import Kept
 from ..data.together import Together
 from ..options import FitOptions, TrainOptions
+from ..shares import WHOLE, Share
 from ..values import Dataset, Item, Preprocessing, labels_of
 from .view import training_among, training_view
 
@@ -29,9 +31,10 @@ def batches(
     scratch: bool,
     augment: bool = False,
     kept: Kept | None = None,
+    share: Share = WHOLE,
 ) -> Batches:
     """The pictures of `part`; with `augment` shuffled and varied as the options say, for training. `kept`: what
-    `plan.keeping` keeps of the part."""
+    `plan.keeping` keeps of the part; `share`: what of them one of several processes makes."""
     items = dataset.part(part)
     view = None if kept is not None and part != "train" else task.view(preprocessing)
     whole = whole_batches(dataset, preprocessing, options, fit.seed) if augment else None
@@ -54,6 +57,7 @@ def batches(
         together=whole,
         among=training_among(preprocessing, options) if augment else None,
         device=fit.device,
+        share=replace(share, neighbour=share.of > 1 and augment and bool(fit.mixup or fit.cutmix)),
     )
 
 

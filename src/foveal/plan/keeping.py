@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +29,14 @@ def choose(
     workers: int = 0,
     *,
     together: bool = False,
+    training: int = 1,
 ) -> None:
     """The disk where they lie there already; memory where there is room for all, else the disk, else none; none,
     too, where it would save nothing.
 
     `workers` are processes that would have to share it; `together` says that pictures are varied a whole batch
-    at a time, which they can be fastest when they lie in memory.
+    at a time, which they can be fastest when they lie in memory; `training` processes on this machine each have
+    their own memory and workers.
 
     Raises:
         OptionError: memory was asked for, and reading processes that would hold more than there is.
@@ -42,8 +45,8 @@ def choose(
     need = _need(dataset, preprocessing, train_size)
     passes = sum(stage.views or stage.epochs for stage in stages)
     said = f"about {max(1, need / MB):,.0f} MB once decoded"
-    free, all_hold = free_megabytes() * MB, need * (1 + workers)  # each process has its own
-    fits = need <= ROOM * free and not workers
+    free, all_hold = free_megabytes() * MB, need * training * (1 + workers)  # each process has its own
+    fits = need * training <= ROOM * free and not workers
     _check(choices, all_hold, free, workers)
     if all(item.frame is not None for item in train) and not (together and fits):
         where, why = "off", "the pictures lie in one file, decoded already"
@@ -98,10 +101,32 @@ def kept(
         cropped = _cropped(p, options.train_size)
         view, shorter = cache.working_view(cropped), cache.working_side(cropped)
         described, _ = _training(p, options.train_size)
-    return cache.keep(
+    key = (dataset.root, dataset.fingerprint, part, len(items), described, p.channels, options.cache)
+    if _again is not None and key in _again:
+        return _again[key]
+    made = cache.keep(
         dataset.root, items, task, view, p.channels, where=options.cache, described=described, shorter=shorter,
         most=MOST_ROOM * free_megabytes() * MB, data_home=options.data_home, progress=progress,
     )  # fmt: skip
+    if _again is not None:
+        for old in [old for old in _again if old[2] == part]:  # of another size: there is room for one
+            del _again[old]
+        _again[key] = made
+    return made
+
+
+_again: dict[tuple[Any, ...], cache.Kept] | None = None
+
+
+@contextmanager
+def between_runs() -> Iterator[None]:
+    """Inside, decoded pictures are kept from one run of this process to the next, for runs on the same data."""
+    global _again
+    before, _again = _again, {} if _again is None else _again
+    try:
+        yield
+    finally:
+        _again = before
 
 
 def _as_it_is(image: Any, truth: Any) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from .. import device
+from .. import device, distributed
 from ..errors import OptionError
 from ..options import Stage
 from ..values import Dataset, Preprocessing
@@ -33,7 +33,9 @@ def choose(
     choices.wanted("threads")
     together = whole_batches(dataset, preprocessing, choices.filled(), 0) is not None
     workers = _workers(choices, where, together)
-    keeping.choose(choices, dataset, preprocessing, stages, workers, together=together)
+    keeping.choose(
+        choices, dataset, preprocessing, stages, workers, together=together, training=distributed.beside()
+    )
 
 
 def _precision(choices: Choices, where: str) -> None:
@@ -77,7 +79,7 @@ def _try_compiler(where: str) -> None:
 
 
 def _workers(choices: Choices, where: str, together: bool) -> int:
-    cores = os.cpu_count() or 1
+    cores = (os.cpu_count() or 1) // distributed.beside()
     if where == "cpu":
         count, why = 0, "training keeps every core busy already"
     elif choices.given.cache == "memory":

@@ -174,6 +174,11 @@ def optimization(choices: Choices, start: Start, batch: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def usual_rate(optimizer: str, network: str, batch: int, *, scratch: bool) -> float:
+    """The peak rate for this network and batch where nobody and no recipe says another."""
+    return float(f"{_rate(optimizer, Start(network, '', None if scratch else dict), batch)[0]:.3g}")
+
+
 def _rate(optimizer: str, start: Start, batch: int) -> tuple[float, str]:
     """The peak rate for this batch, and its source."""
     scratch = start.state is None

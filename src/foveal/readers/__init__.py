@@ -10,6 +10,7 @@ from typing import cast
 
 from .. import catalog
 from ..contracts import Reader
+from ..data.decisions import applied, is_table
 from ..data.examine import examine
 from ..data.splits import split
 from ..errors import DataError, nearest
@@ -40,7 +41,13 @@ def prepare(
         OfflineError: it would have to be downloaded, and could not be.
     """
     dataset = examine(read(data, options, task), progress, data_home=options.data_home)
-    return split(dataset, split_seed)
+    whole, choices = split(dataset, split_seed)
+    obeyed = [i for i in dataset.issues if i.kind in ("excluded", "relabelled")]
+    if options.exclude is not None and obeyed:
+        count = sum(len(issue.paths) for issue in obeyed)
+        why = " ".join(issue.says for issue in obeyed)
+        choices.append(Choice("decided", count, why.rstrip("."), automatic=False))
+    return whole, choices
 
 
 def read(data: str | None, options: ReadOptions, task: str | None = None) -> Dataset:
@@ -188,7 +195,7 @@ def _unclaimed(path: Path) -> DataError:
 
 
 def _without(dataset: Dataset, exclude: str | None) -> Dataset:
-    """The data set less the ids or paths that a text file lists, one a line."""
+    """The data set less the ids or paths that a text file lists, one a line; or as a table of decisions says."""
     if exclude is None:
         return dataset
     try:
@@ -197,22 +204,15 @@ def _without(dataset: Dataset, exclude: str | None) -> Dataset:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise DataError(
             f"The list {exclude} cannot be read: {why}.",
-            "A UTF-8 text file of item ids or paths, one a line.",
+            "A UTF-8 text file of item ids or paths, one a line, or a table of decisions (decisions.csv).",
             "Check the path given with --exclude.",
         ) from error
+    if lines and is_table(lines):
+        return applied(dataset, lines, exclude, _finder(dataset))
     wanted = {line.strip() for line in lines if line.strip()}
-    root = Path(dataset.root)
-    gone: dict[str, str] = {}
-    absolute = {str(Path(line).absolute()): line for line in wanted}
-    for item in dataset.items:
-        whole = str(root / item.path)
-        if item.id in wanted:
-            gone[item.id] = item.id
-        elif item.frame is None and item.path in wanted:
-            gone[item.id] = item.path
-        elif item.frame is None and whole in absolute:
-            gone[item.id] = absolute[whole]
-    unknown = sorted(wanted - set(gone.values()))
+    find = _finder(dataset)
+    gone = {id: line for line in sorted(wanted) if (id := find(line)) is not None}
+    unknown = sorted(line for line in wanted if find(line) is None)
     issues = [
         Issue("excluded", "note", f"{len(gone)} pictures left out, as listed in {exclude}.", tuple(gone))
     ]
@@ -221,3 +221,18 @@ def _without(dataset: Dataset, exclude: str | None) -> Dataset:
         issues.append(Issue("exclude-unknown", "warning", says, tuple(unknown)))
     items = tuple(item for item in dataset.items if item.id not in gone)
     return dataclasses.replace(dataset, items=items, issues=(*dataset.issues, *issues))
+
+
+def _finder(dataset: Dataset) -> Callable[[str], str | None]:
+    """From an id or a path, as a person gives it, to the item's id."""
+    root = Path(dataset.root)
+    ids = {item.id for item in dataset.items}
+    paths = {item.path: item.id for item in dataset.items if item.frame is None}
+    whole = {str(root / path): id for path, id in paths.items()}
+
+    def find(name: str) -> str | None:
+        if name in ids:
+            return name
+        return paths.get(name) or whole.get(str(Path(name).absolute()))
+
+    return find

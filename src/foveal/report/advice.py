@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -17,7 +17,6 @@ from .verdict import worst
 from .words import number, percent, pictures
 
 MOST = 6
-NEXT_AUGMENTATION = {"none": "light", "light": "trivialaugment", "randaugment": "trivialaugment"}
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,13 @@ class Advice:
     look: str = ""
 
 
-def advice(g: Gathered) -> list[Advice]:
-    """What this run's own numbers suggest, most fundamental first; empty while nothing is known."""
+def advice(g: Gathered, told: frozenset[str] = frozenset()) -> list[Advice]:
+    """What this run's own numbers suggest, most fundamental first; empty while nothing is known. What follows from an
+    illness that the doctor has `told` of is left to that."""
     if not g.epochs and g.status != "diverged":
         return []
-    found = [one for rule in RULES for one in rule(g)]
-    if not found and g.evaluation is not None and g.result:
+    found = [one for rule in RULES if not told & LEFT_TO.get(rule, frozenset()) for one in rule(g)]
+    if not found and not told and g.evaluation is not None and g.result:
         found = [
             Advice(
                 "Nothing in this run asks to be mended",
@@ -67,16 +67,6 @@ def mistakes(judged: Evaluation) -> list[dict[str, Any]]:
 def _rate(g: Gathered) -> float | None:
     told = g.train.get("lr")
     return float(told) if isinstance(told, int | float) and told > 0 else None
-
-
-def _diverged(g: Gathered) -> Iterator[Advice]:
-    if g.status == "diverged":
-        lr = _rate(g)
-        yield Advice(
-            "Train with a smaller learning rate",
-            f"The loss grew beyond all numbers{f' at a peak rate of {lr:g}' if lr else ''}.",
-            fork(g, f"--lr {lr / 10:g}") if lr else "",
-        )
 
 
 def _stopped(g: Gathered) -> Iterator[Advice]:
@@ -200,37 +190,6 @@ def _still_improving(g: Gathered) -> Iterator[Advice]:
     )
 
 
-def _overfitting(g: Gathered) -> Iterator[Advice]:
-    """Training loss far below validation's, though smoothing and augmentation only ever raise it."""
-    rows = [
-        (e.train_loss, float(e.metrics["loss"]))
-        for e in g.epochs
-        if isinstance(e.metrics.get("loss"), int | float)
-        and math.isfinite(e.metrics["loss"])
-        and e.train_loss
-    ]
-    if len(rows) < 3 or (g.score is not None and g.score.name == "accuracy" and g.score.value > 0.985):
-        return
-    train, val = rows[-1]
-    low = min(v for _, v in rows)
-    rising = val > 1.15 * low and train < rows[[v for _, v in rows].index(low)][0]
-    if not rising and not (train < 0.6 * val and val - train > 0.1):
-        return
-    now = str(g.train.get("augment") or "none")
-    following = NEXT_AUGMENTATION.get(now)
-    if g.dense:
-        following = {"none": "jitter", "jitter": "mosaic" if g.kind == "objects" else None}.get(now)
-    said = f"Validation loss rose from {number(low)} to {number(val)} while training loss fell to {number(train)}"
-    if not rising:
-        said = f"Training loss ended at {number(train)}, validation loss at {number(val)}"
-    yield Advice(
-        "Vary the training pictures more, or collect more of them",
-        f"{said}: the network learns its training pictures by heart"
-        + (f" (augmentation now: {now})." if following else "."),
-        fork(g, f"--augment {following}") if following else "" if g.dense else fork(g, "--cutmix 1"),
-    )
-
-
 def _weak_class(g: Gathered) -> Iterator[Advice]:
     judged = g.evaluation
     found = worst(judged) if judged is not None and judged.confusion else None
@@ -329,6 +288,16 @@ def _uncalibrated(g: Gathered) -> Iterator[Advice]:
 
 
 RULES: tuple[Callable[[Gathered], Iterator[Advice]], ...] = (
-    _stopped, _diverged, _chance, _no_better_than_the_median, _duplicates, _fine_tuning_lost, _still_improving,
-    _overfitting, _weak_class, _confused_pair, _sure_and_wrong, _rate_found, _few_judged, _uncalibrated,
+    _stopped, _chance, _no_better_than_the_median, _duplicates, _fine_tuning_lost, _still_improving,
+    _weak_class, _confused_pair, _sure_and_wrong, _rate_found, _few_judged, _uncalibrated,
 )  # fmt: skip
+LEFT_TO: Mapping[Callable[[Gathered], Iterator[Advice]], frozenset[str]] = {
+    _chance: frozenset({"loss_stuck", "not_finite", "labels_shuffled"}),
+    _duplicates: frozenset({"leak"}),
+    _still_improving: frozenset({"stopped_too_early", "rate_too_low", "underfitting"}),
+    _weak_class: frozenset({"imbalance", "labels_swapped"}),
+    _confused_pair: frozenset({"labels_swapped"}),
+    _sure_and_wrong: frozenset({"labels_noisy", "labels_swapped", "labels_shuffled"}),
+    _rate_found: frozenset({"rate_too_high", "rate_too_low"}),
+}
+"""Illnesses that say more than a piece of advice does."""

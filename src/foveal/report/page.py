@@ -19,7 +19,21 @@ from ..charts import Strip, plotly, svg
 from ..gathered import Gathered, gather
 from ..run import Run
 from ..storage import write_whole
-from . import advice, calibration, confusion, curves, glance, reasons, record, verdict, words, worst
+from . import (
+    advice,
+    calibration,
+    confusion,
+    curves,
+    diagnosed,
+    glance,
+    reasons,
+    record,
+    verdict,
+    watched,
+    words,
+    world,
+    worst,
+)
 from .thumbs import LEVELS, Album, Level
 
 FILE = "report.html"
@@ -86,8 +100,10 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
     given, chosen = record.decisions(g)
     lines = curves.charts(g)
     judged = g.evaluation
+    ill = diagnosed.diagnosed(g, album, level)
     return environment().get_template("page.html").render(
-        g=g, title=g.name, verdict=verdict.verdict(g), advice=advice.advice(g), done=record.done(g),
+        g=g, title=g.name, verdict=verdict.verdict(g), ill=ill, done=record.done(g),
+        advice=advice.advice(g, ill.rules if ill else frozenset()),
         facts=record.facts(g), curves=lines, loss_note=_loss_note(g), range_test=calibration.range_test(g),
         stages=record.stages(g), range_says=record.rate_in_words(g), confusion=confusion.confusion(g, album, level),
         mistakes=confusion.mistakes(g, album, level), reasons=reasons.reasons(g, level),
@@ -96,6 +112,7 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
         far=calibration.none_of_these(g.trust), glance=glance.glance(g, album, level), sheet=glance.sheet(g, level),
         given=given, chosen=chosen, spent=record.time_spent(g),
         bottleneck=g.result.get("bottleneck"), again=record.again(g),
+        world=world.published(g), inside=watched.watched(g),
         metrics=_metrics(g), css=Markup(text("style.css")), script=Markup(text("page.js")) if script else "",
         plotly=Markup(_plotly()) if script else "", bare=level.cell == 0,
     )  # fmt: skip

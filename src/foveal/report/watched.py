@@ -176,7 +176,8 @@ def _colourful(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str,
     low, high = min(used, default=0), max(used, default=len(EDGES) - 2)
     rows = list(range(high, low - 1, -1))
     chart = Tiles(
-        f"How large {layer} gives", tuple(f"1e{EDGES[n]:g}" if EDGES[n] % 1 == 0 else "" for n in rows), tuple(s.step for s in shown),
+        f"How large {layer} gives", tuple(f"1e{EDGES[n]:g}" if EDGES[n] % 1 == 0 else "" for n in rows),
+        tuple(s.step for s in shown),
         tuple(tuple(column[n] for column in columns) for n in rows), 0.0,
         max(max(column) for column in columns) or 1.0, unit="of all",
     )  # fmt: skip

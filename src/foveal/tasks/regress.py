@@ -81,7 +81,9 @@ class Regress:
         """Forward and loss; outputs are standardised numbers `B1`."""
         of = F.huber_loss if self.loss == "huber" else F.mse_loss
         outputs, loss = total_loss(network(batch.images), lambda made: of(made.float(), batch.truths))
-        each = of(outputs.detach().float(), batch.truths, reduction="none").mean(1) if network.training else None
+        each = (
+            of(outputs.detach().float(), batch.truths, reduction="none").mean(1) if network.training else None
+        )
         return Step(loss, {}, outputs, each)
 
     def mix(self, truths: Tensor, order: Tensor, share: float | Tensor) -> None:

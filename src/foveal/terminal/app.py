@@ -15,7 +15,9 @@ from contextvars import ContextVar
 import cyclopts
 from cyclopts import App, CycloptsError
 
-from ..errors import FovealError
+from .. import distributed
+from ..errors import FovealError, OptionError
+from ..interrupt import SIGNALS
 from .console import error_console, help_console
 from .plain import plain, to_json
 from .refusals import refusal
@@ -26,8 +28,10 @@ VERBS = {
     "evaluate": "Judge a model on labelled pictures, with confidence intervals.",
     "predict": "Say what a model sees in pictures and folders of pictures.",
     "explain": "Show which places of pictures what a model says of them comes from.",
+    "diagnose": "Say what is wrong with a run, why, and what would cure it; try the cure.",
     "anatomy": "Take a network apart: layers, shapes, parameters, receptive fields, what it costs.",
     "compare": "Set runs side by side, or train several networks first: which is better, and is that sure?",
+    "tune": "Search for settings that train a better network: grid, random or adaptive.",
     "runs": "List what has been trained here; fork, resume, compare and delete it.",
 }
 GROUPS = {
@@ -36,13 +40,22 @@ GROUPS = {
     "explain": ("maximize", "examples", "activations", "filters", "space"),
 }
 """Verbs that have commands of their own."""
-PLACES = {"runs": "manage", "anatomy": "anatomy", "explain": "explain", "compare": "compare"}
+PLACES = {
+    "runs": "manage",
+    "anatomy": "anatomy",
+    "explain": "explain",
+    "compare": "compare",
+    "diagnose": "diagnose",
+    "tune": "tune",
+}
 """The modules of `foveal.terminal` that verbs are in which are not in `commands`."""
 BEGAN: ContextVar[float] = ContextVar("began")
 """When the command began, in Unix seconds: what it took counts from there."""
 WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
 """Threads that wait for each other sleep instead of spinning: on an idle machine as fast, beside other programs
 one and a half times and more, as spinning threads hold the cores that the late ones need. Read when torch loads."""
+SPEECH_SECONDS = 2.0
+"""Time for process 0 of a training on several to say what is wrong."""
 PURPOSE = "A workbench for convolutional networks: a folder of pictures in, a network you can trust out."
 FIRST = 'Begin with "foveal train": with no DATA it learns the built-in handwritten digits.'
 
@@ -83,9 +96,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _stop_writing()
         return 0
+    except distributed.Elsewhere as error:
+        return _silent(error.exit_code)
     except FovealError as error:
+        if distributed.local_rank():  # the same is said to all of this machine
+            return _silent(error.exit_code)
         return _fail(words, (error.came, error.allowed, error.todo), error.exit_code)
     except KeyboardInterrupt as stop:
+        if distributed.rank():
+            return _silent(130)
         hint = str(stop) or "Call the command again."
         return _fail(words, ("Interrupted.", "Every file that had been written is whole.", hint), 130)
     except Exception as error:
@@ -98,18 +117,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(words, bug, 1)
 
 
+def _silent(code: int) -> int:
+    """End without a word, as process 0 has it: torchrun ends all as soon as one has ended, so that it comes first."""
+    time.sleep(SPEECH_SECONDS)
+    return code
+
+
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, with its last words; training saves first."""
-    before = signal.getsignal(signal.SIGTERM)
-    if before is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
-        yield  # who started us has other wishes, or signals go elsewhere
+    """SIGTERM and SIGUSR1 end a command as Ctrl-C does, with its last words; training saves first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go elsewhere
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # where who started us has other wishes, they are respected
+    ours = [n for n in SIGNALS if n != signal.SIGINT and signal.getsignal(n) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _run(words: list[str]) -> int:
@@ -118,6 +146,12 @@ def _run(words: list[str]) -> int:
         command, bound, _ = app.parse_args(words, print_error=False, exit_on_error=False)
     except CycloptsError as error:
         raise refusal(error, words, tuple(VERBS), GROUPS) from None
+    if distributed.several() and words[:1] != ["train"] and words[:2] != ["runs", "resume"]:
+        raise OptionError(
+            f"foveal {' '.join(words[:1])} was started by torchrun on several processes.",
+            "foveal train and foveal runs resume: one training, which the processes share.",
+            "Call it without torchrun.",
+        )
     code = command(*bound.args, **bound.kwargs)
     return code if isinstance(code, int) else 0
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import Group, Parameter
 from rich.console import Console
 
+from ..distributed import rank
 from ..options import ReadOptions, TrainOptions
 from ..verbs.inspect import InspectOptions
 from . import show, show_predict
@@ -157,14 +158,21 @@ def predict(
     return 2 if found and all("error" in row for row in found) else code
 
 
-def deliver(json: bool, work: Callable[[Screen], Result], draw: Callable[[Console, Result], None]) -> int:
-    """Do the work, then show its result: drawn, or as the one JSON document."""
-    with Screen(error_console()) as screen:
+def deliver(
+    json: bool,
+    work: Callable[[Screen], Result],
+    draw: Callable[[Console, Result], None],
+    seen: type[Screen] = Screen,
+) -> int:
+    """Do the work, which is `seen` meanwhile, then show its result: drawn, or as the one JSON document."""
+    with seen(error_console()) as screen:
         try:
             with redirect_stdout(sys.stderr):  # whatever a library prints is no result
                 result = work(screen)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(str(stop) or screen.how_to_resume()) from stop
+    if rank():  # process 0 shows it
+        return 0
     if json:
         print(to_json(result))  # noqa: T201
     else:

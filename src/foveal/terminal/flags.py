@@ -19,6 +19,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 GROUPS = {
     "Data": ("reader", "path_column", "label_column", "exclude", "data_home", "split_seed"),
     "Run": ("out", "runs_dir", "resume", "seed", "save_seconds"),
+    "Search": (
+        *("search", "over", "trials", "epochs_total", "points", "stop", "warm_start", "jobs", "search_seed"),
+    ),
     "Network": ("task", "network", "weights", "pretrained", "size", "channels", "stem"),
     "Training": (
         *("recipe", "batch", "accumulate", "epochs", "minutes", "patience", "optimizer", "lr", "find_lr"),
@@ -37,6 +40,7 @@ GROUPS = {
             "compile",
             "probe",
             "workers",
+            "sync_norm",
             "cache",
             "deterministic",
         ),

@@ -22,7 +22,7 @@ REFRESH_SECONDS = 0.2
 NARROW, WIDE, BAR = 72, 100, 24  # columns
 PATHS_SHOWN = 5
 SEVERITY = {"note": "cyan", "warning": "yellow", "error": "bold red"}
-COUNTED = {"judging": "networks", "explaining": "maps"}
+COUNTED = {"judging": "networks", "explaining": "maps", "testing": "parts"}
 """What is counted while it is worked on, where it is no pictures."""
 
 

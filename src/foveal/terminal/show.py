@@ -58,6 +58,26 @@ def inspection(console: Console, doc: Doc) -> None:
     if doc.get("sheet"):
         console.print()
         console.print(Text.assemble("Contact sheet: ", text(doc["sheet"], "bold")))
+    if doc.get("page"):
+        _close_look(console, doc)
+
+
+def _close_look(console: Console, doc: Doc) -> None:
+    """How labels and pictures fit, and where to go through what is in doubt."""
+    found = doc["found"]
+    console.print()
+    labels = found.get("labels")
+    if labels:
+        share = f"{labels['accuracy']:.1%} [{labels['low']:.1%}, {labels['high']:.1%}]"
+        says = (
+            f"A linear head on ImageNet features tells {share} of {labels['count']:,} labels, out of sample."
+        )
+        console.print(text(says, "dim"))
+    for why in found["left"].values():
+        console.print(text(f"Not looked at: {why}.", "dim"))
+    console.print(Text.assemble("Go through what is in doubt: ", text(doc["page"], "bold")))
+    command = f"foveal train DATA --exclude {quoted(doc['decisions'])}"
+    console.print(Text.assemble("Then train without it: ", text(command, "bold")))
 
 
 def _numbers(console: Console, splits: Mapping[str, Any], labels: Sequence[str]) -> None:

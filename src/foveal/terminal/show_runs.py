@@ -20,6 +20,7 @@ STATUS = {
     "damaged": "red",
     "diverged": "red",
     "interrupted": "yellow",
+    "paused": "yellow",
 }
 IDS_SHOWN = 5
 

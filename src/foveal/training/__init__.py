@@ -17,9 +17,11 @@ from ..run import FIND_LR, RESUME, Run
 from ..storage import previous, write_json
 from ..trained import Trained
 from ..values import Choice, Dataset
+from . import launch
 from .job import Job, Screen
+from .pausing import Pause, Paused
 
-__all__ = ["Job", "Screen", "resume", "start"]
+__all__ = ["Job", "Pause", "Paused", "Screen", "resume", "start"]
 
 
 def start(
@@ -31,6 +33,8 @@ def start(
     split: list[Choice],
     lineage: dict[str, Any] | None = None,
     found: RangeTest | None = None,
+    pause: Pause | None = None,
+    judged_on: str = "",
 ) -> Trained:
     """Train by a plan in a new run folder.
 
@@ -39,10 +43,16 @@ def start(
         began: the command's start, Unix seconds.
         lineage: where the run comes from (`training.fork`, `training.folds`); kept with it.
         found: the range test that gave the rate; kept with it, too.
+        pause: asked whether to stop for now.
+        judged_on: `val` where the best model is not to be judged on the test split.
+
+    Raises:
+        Paused: `pause` said so.
     """
     o = planned.options
     network = begun_network(dataset, planned, screen)  # first: weights that do not fit leave no folder behind
     run = Run.create(o.runs_dir, f"{name}-{planned.start.network.replace('/', '-')}", o.out)
+    launch.note(o, run.folder)
     screen(("run", str(run.folder)))
     with run.lock():
         run.write_dataset(dataset)
@@ -58,19 +68,24 @@ def start(
                 "channels_last": planned.channels_last,
                 "origin": planned.start.origin,
                 "lineage": lineage,
+                **({"judged_on": judged_on} if judged_on else {}),
             },
             [*split, *planned.choices],
         )
         if found is not None:
             write_json(run.folder / FIND_LR, found.to_json())
-        return Job.of(run, dataset, network, planned.task, screen, began).train(None)
+        return Job.of(run, dataset, network, planned.task, screen, began).train(None, pause)
 
 
-def resume(path: str, screen: Screen, began: float) -> Trained:
-    """Go on with a run that was stopped or killed, from its last saved state.
+def resume(
+    path: str, screen: Screen, began: float, pause: Pause | None = None, verified: Dataset | None = None
+) -> Trained:
+    """Go on with a run that was stopped or killed, from its last saved state. `verified`: its data, where that was
+    compared with the pictures already.
 
     Raises:
         RunError: no such run, in use, damaged, or its pictures have changed.
+        Paused: `pause` said so.
     """
     run = Run.open(path)
     with run.lock():
@@ -80,13 +95,14 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
                 events.Noticed(what="finished", says=f"{path} was finished already; nothing is left to train")
             )
             return done
-        kept, dataset = run.options, run.dataset
-        verify(dataset, path, kept["train"]["data_home"])
+        kept, dataset = run.options, run.dataset if verified is None else verified
+        if verified is None:
+            verify(dataset, path, kept["train"]["data_home"])
         state = run.folder / RESUME
         if not (state.exists() or previous(state).exists()):  # killed before the first: begin again
             planned = plan.make(dataset, make(TrainOptions, kept["train"]))
             network = begun_network(dataset, planned, screen)
-            return Job.of(run, dataset, network, planned.task, screen, began).train(None)
+            return Job.of(run, dataset, network, planned.task, screen, began).train(None, pause)
         saved, notice = run.load_state()
         if notice:
             screen(events.Noticed(what="state", says=notice))
@@ -95,7 +111,7 @@ def resume(path: str, screen: Screen, began: float) -> Trained:
         device.choose(kept["fit"]["device"])
         device.seed_all(kept["fit"]["seed"], kept["fit"]["deterministic"])
         network = built(kept["architecture"], make(TrainOptions, kept["train"]))
-        return Job.of(run, dataset, network, task, screen, began).train(saved)
+        return Job.of(run, dataset, network, task, screen, began).train(saved, pause)
 
 
 def verify(dataset: Dataset, path: str, data_home: str | None) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .. import device, events, plan
+from .. import catalog, device, events, plan
 from ..card import BEST, has_card
-from ..errors import OptionError, RunError
+from ..data.fingerprint import fingerprint
+from ..errors import DataError, OptionError, RunError, UnknownNameError
 from ..options import ReadOptions, TrainOptions, flag, make
-from ..plan import recipes
+from ..plan import Plan, recipes
 from ..plan.range_test import RangeTest, planned_at_found_rate
 from ..run import LAST, OPTIONS, Run
 from ..trained import Trained
-from ..values import Choice
+from ..values import Choice, Dataset
 from . import start, verify
 from .job import AS_IN, Screen
 
@@ -54,22 +55,69 @@ class Forked:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A fork before its first step: what `training.start` is told."""
+
+    dataset: Dataset
+    planned: Plan
+    split: list[Choice]
+    lineage: dict[str, Any]
+    rate: RangeTest | None = None
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What a fork changes beside options: `repairs` by name (`foveal.repairs`), items that are left out by
+    id, and the illness that this is the cure of."""
+
+    repairs: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rule: str = ""
+
+
 def fork(
-    path: str | Path, changes: Mapping[str, Any], screen: Screen, began: float, source: Source = "start"
+    path: str | Path,
+    changes: Mapping[str, Any],
+    screen: Screen,
+    began: float,
+    source: Source = "start",
+    mended: Mended = Mended(),
 ) -> Trained:
     """Train the run at `path` again with `changes`, on its very pictures and split, in a new run folder.
 
     All options stay as the parent had them, chosen ones too; only choices that depend on what is
-    changed are made anew. From `best` or `last` training begins with that model's weights.
+    changed are made anew, and those that are changed to None. From `best` or `last`
+    training begins with that model's weights.
 
     Raises:
         RunError: no such run, it has no such model, or its pictures have changed.
         OptionError: an option that a fork cannot change, or a value out of range.
     """
     run = Run.open(path)
+    made = prepare(run, changes, screen, source, mended)
+    name = str(run.options.get("data") or "run")
+    return start(made.dataset, made.planned, name, screen, began, made.split, made.lineage, made.rate)
+
+
+def prepare(
+    run: Run,
+    changes: Mapping[str, Any],
+    screen: Screen,
+    source: Source = "start",
+    mended: Mended = Mended(),
+    verified: Dataset | None = None,
+) -> Prepared:
+    """The fork that `fork` would train. `verified`: the run's data, where it was compared with the pictures already.
+
+    Raises:
+        RunError, OptionError: as `fork` does.
+    """
     forked = options_of(run, changes, source)
-    dataset = run.dataset
-    verify(dataset, str(path), forked.options.data_home)
+    dataset = run.dataset if verified is None else verified
+    if verified is None:
+        verify(dataset, str(run.folder), forked.options.data_home)
+    dataset = without(dataset, mended.exclude)
     rate: RangeTest | None = None
     if forked.options.find_lr:
         planned, rate = planned_at_found_rate(dataset, forked.options, screen)
@@ -82,22 +130,71 @@ def fork(
         for c in choices
         if c.option in forked.open and c.value != kept[c.option]
     }
+    chosen = {choice.option for choice in choices}
+    left_out = {name: (kept[name], None) for name in forked.open if name in changes and name not in chosen}
     _tell(run, forked, choices, kept, screen)
     for said in planned.warnings:
         screen(events.Noticed(what="option", says=said))
     split = [choice for choice in run.choices if choice.option not in _NAMES]
+    if mended.exclude:
+        split.append(
+            Choice("left out", len(mended.exclude), f"pictures, to cure {mended.rule or 'the data'}", False)
+        )
+    repairs = _repairs(run, forked, mended)
     lineage = {
         "parent": {"path": str(run.folder.resolve()), "name": run.folder.resolve().name},
         "from": source,
-        "changed": forked.changed,
+        "changed": forked.changed | left_out,
         "made_anew": made_anew,
+        **({"cured": mended.rule} if mended.rule else {}),
+        **({"excluded": list(mended.exclude)} if mended.exclude else {}),
     }
     planned = dataclasses.replace(planned, choices=tuple(choices))
-    return start(dataset, planned, str(run.options.get("data") or "run"), screen, began, split, lineage, rate)
+    if repairs:
+        lineage["repairs"] = repairs
+        planned = dataclasses.replace(planned, architecture={**planned.architecture, "repairs": repairs})
+    return Prepared(dataset, planned, split, lineage, rate)
+
+
+def _repairs(run: Run, forked: Forked, mended: Mended) -> list[str]:
+    """The parent's repairs, where the network is the same still, and the new ones.
+
+    Raises:
+        UnknownNameError: there is no such repair.
+    """
+    architecture = run.options.get("architecture")
+    before = architecture.get("repairs", ()) if isinstance(architecture, Mapping) else ()
+    known = catalog.names("repairs")
+    for name in mended.repairs:
+        if name not in known:
+            raise UnknownNameError("repair", name, known)
+    kept = () if "network" in forked.changed else before
+    return list(dict.fromkeys((*kept, *mended.repairs)))
+
+
+def without(dataset: Dataset, ids: Sequence[str]) -> Dataset:
+    """The data without these items.
+
+    Raises:
+        DataError: training or validation pictures are none any more.
+    """
+    if not ids:
+        return dataset
+    gone = set(ids)
+    left = dataclasses.replace(dataset, items=tuple(item for item in dataset.items if item.id not in gone))
+    for part in ("train", "val"):
+        if dataset.part(part) and not left.part(part):
+            raise DataError(
+                f"Without the {len(gone):,} pictures that are to be left out there is no {part} picture any more.",
+                "Some pictures in each split.",
+                "Leave fewer of them out: foveal inspect DATA shows them.",
+            )
+    return dataclasses.replace(left, fingerprint=fingerprint(left.items))
 
 
 def options_of(run: Run, changes: Mapping[str, Any], source: Source = "start") -> Forked:
-    """The options that a fork of `run` trains with.
+    """The options that a fork of `run` trains with. An option that is changed to None is open again: the plan chooses
+    it, whoever chose it before.
 
     Raises:
         RunError: the run never had options, or has no such model.
@@ -110,6 +207,8 @@ def options_of(run: Run, changes: Mapping[str, Any], source: Source = "start") -
     automatic = {c.option for c in run.choices if c.automatic and c.option in _NAMES}
     changed = {n: (kept[n], value) for n, value in given.items() if n not in _OF_PLACE and value != kept[n]}
     loose, notes = _loose(changed, automatic, kept)
+    reopened = {name for name, (_, value) in changed.items() if value is None}
+    loose, changed = loose | reopened, {n: pair for n, pair in changed.items() if n not in reopened}
     values = {**kept, **dict.fromkeys(loose), "folds": None}
     values |= {name: _DEFAULTS[name] for name in loose if _DEFAULTS[name] is not None}
     values |= {"out": None, "runs_dir": _home(run, kept), **given}

@@ -20,6 +20,7 @@ from ..card import Card
 from ..contracts import Task
 from ..data.batches import Batches
 from ..data.cache import Kept
+from ..distributed import current
 from ..errors import DivergedError
 from ..fit import fit
 from ..interrupt import Interrupt
@@ -28,18 +29,25 @@ from ..model import Model
 from ..options import FitOptions, TrainOptions, make
 from ..plan.batches import batches
 from ..plan.keeping import kept
-from ..plan.probe import PARTS, WORTH, apply, probe
+from ..plan.probe import PARTS, WORTH, Setting, apply, probe
 from ..run import Run
+from ..shares import WHOLE, Share
 from ..state import State
 from ..structure.views import Views
 from ..trained import Trained
 from ..trust import judge, settle
 from ..values import Dataset, Preprocessing, Score
+from ..watch.learning import LEARNED, Learned
+from ..watch.looking import Watch
+from .pausing import Pause, Paused
+from .several import Order, agree, give
 
 Screen = Callable[[Any], None]
 PROBED = "probe"
 """Under this name a run keeps how fast the settings were that it tried."""
 LONG_SECONDS = 120.0
+HANDED_ON = 10.0
+"""Seconds in which torchrun hands on a signal that a terminal has sent to all already."""
 AS_IN = "as in "
 """A choice with such a reason is another run's."""
 
@@ -70,6 +78,7 @@ class Job:
     decoding: float = 0.0
     saving: float = 0.0
     kept: dict[str, Kept | None] = field(default_factory=dict)
+    pause: Pause | None = None
 
     @classmethod
     def of(
@@ -97,8 +106,9 @@ class Job:
             scalars=Scalars(run.folder, run.history()),
         )
 
-    def train(self, saved: dict[str, Any] | None) -> Trained:
-        """Run the loop to its end, and judge the best model."""
+    def train(self, saved: dict[str, Any] | None, pause: Pause | None = None) -> Trained:
+        """Run the loop to its end, or until `pause` says so, and judge the best model."""
+        self.pause = pause
         began = time.perf_counter()
         for part in ("train", "val"):
             there = self.kept[part] = kept(
@@ -114,15 +124,24 @@ class Job:
             torch.set_num_threads(self.fit.threads or threads)
             if self.fit.compiled:
                 self.network.compile()
-            self.state = State(self.network, self._timed())
+            self.state = State(self.network, self._timed(), crew=current())
             if saved is not None:
                 self.state.restore(saved)
+            crew = self.state.crew
+            give(lambda: self._order(saved), crew, self.network)
+            if crew.rank == 0:
+                self.state.watch = Watch(learned=Learned.read(self.run.folder / LEARNED))
             self.saved_at, self.prepared = time.monotonic(), time.time() - self.began
             with Interrupt(
-                at_once=lambda: self.judging or self.probing or self.state.evaluating
+                at_once=lambda: not crew.busy and (self.judging or self.probing or self.state.evaluating),
+                same=0.0 if crew.alone else HANDED_ON,
             ) as interrupt:
+                crew.asked = lambda: interrupt.asked
                 try:
                     return self._finish(self._loop(interrupt))
+                except Paused as stop:
+                    self._put_away(stop.why, stop.says)
+                    raise
                 except KeyboardInterrupt:
                     self._interrupted()
                     raise
@@ -144,8 +163,23 @@ class Job:
         left = self.options.minutes * 60 * 0.98 - (time.time() - self.began) - 2
         return dataclasses.replace(self.fit, seconds=max(1.0, left))
 
-    def batches(self, part: str, augment: bool = False) -> Batches:
-        """A split of the data as the network sees it."""
+    def _order(self, saved: dict[str, Any] | None) -> Order:
+        """What the other processes of this training must know."""
+        return Order(
+            self.dataset,
+            self.options,
+            self.state.options,
+            self.task,
+            self.preprocessing,
+            self.architecture,
+            self.run.options["channels_last"],
+            self.origin is None,
+            {name: held.cpu() for name, held in self.network.state_dict().items()},
+            saved,
+        )
+
+    def batches(self, part: str, augment: bool = False, share: Share = WHOLE) -> Batches:
+        """A split of the data as the network sees it; with `share` what this process makes of it."""
         return batches(
             self.dataset,
             part,
@@ -156,12 +190,15 @@ class Job:
             scratch=self.origin is None,
             augment=augment,
             kept=self.kept.get(part),
+            share=share,
         )
 
     def _loop(self, interrupt: Interrupt) -> events.Stopped:
         """Consume the loop's events: write, show, save when due, stop when asked."""
-        state = self.state
-        train, check = self.batches("train", augment=True), self.batches("val")
+        state, crew = self.state, self.state.crew
+        train, check = self.batches("train", True, crew.share), self.batches("val", share=crew.share)
+        if state.watch is not None and state.options.seconds is None:
+            state.watch.steps = sum(stage.epochs for stage in state.options.stages) * len(train)
         for event in fit(state, self.task, train, check, state.options):
             if isinstance(event, events.Stopped):
                 self._save_state()
@@ -171,20 +208,22 @@ class Job:
             if isinstance(event, events.Epoch) and event.best:
                 self._keep_best(event)
             if isinstance(event, events.Stage):
-                self._find_setting(train)
-            if interrupt.asked:
+                agree(state, self._find_setting(train))
+            if interrupt.asked if crew.alone else crew.stop:
                 raise KeyboardInterrupt
+            if self.pause is not None and (asked := self.pause(event)) is not None:
+                raise Paused(*asked)
             begun = state.optimizer is not None
             if begun and time.monotonic() - self.saved_at >= self.options.save_seconds:
                 self._save_state()
         raise AssertionError("the loop says how it ended")
 
-    def _find_setting(self, train: Batches) -> None:
+    def _find_setting(self, train: Batches) -> Setting | None:
         """Once a run, when its first steps on pictures are due: how they are computed fastest. Kept with the
         run, so that a resumed one goes on in the same way."""
         kept, state = self.run.options, self.state
         if PROBED in kept or state.current.views:
-            return
+            return None
         self.probing = True
         found = probe(state, self.task, train, self._open(), self._steps_ahead(len(train)), self.architecture)
         self.probing = False
@@ -204,6 +243,7 @@ class Job:
             kept["train"] |= {choice.option: choice.value for choice in found.choices}
         kept[PROBED] = None if found is None else dict(found.speeds)
         self.run.write_options(kept, choices)
+        return None if found is None else found.setting
 
     def _open(self) -> TrainOptions:
         """The options, those open that the rules decided for this run, which a probe may decide again."""
@@ -246,20 +286,23 @@ class Job:
 
     def _interrupted(self) -> None:
         """Save all, and say how to go on. While the best model is judged, all is saved already."""
+        how = shlex.join(["foveal", "train", "--resume", str(self.run.folder)])
+        self._put_away("interrupted", f"all is saved; go on with: {how}")
+
+    def _put_away(self, why: str, says: str) -> None:
         if self.state.optimizer is None:
             return
         if not self.judging:
             self._save_state()
             self._save_last()
-        how = shlex.join(["foveal", "train", "--resume", str(self.run.folder)])
-        self._tell(
-            events.Stopped(step=self.state.step, why="interrupted", says=f"all is saved; go on with: {how}")
-        )
+        self._tell(events.Stopped(step=self.state.step, why=why, says=says))
 
     def _save_last(self) -> None:
         # in the middle of an epoch the network is not the one that was judged
         judged = self.state.judged if self.state.batch == 0 else None
         self.run.save_model(self._model(judged), "last")
+        if self.state.watch is not None:
+            self.state.watch.learned.write(self.run.folder / LEARNED)
 
     def _model(self, judged: Score | None) -> Model:
         """The network as it is, with its card."""
@@ -278,7 +321,8 @@ class Job:
         return Model(self.state.judged_network, self.task, self.preprocessing, card)
 
     def _finish(self, end: events.Stopped) -> Trained:
-        """Judge the best model on the test split, once, and write the result down."""
+        """Judge the best model on the test split, once, and write the result down; a trial of a search on
+        validation, as the test split is for what the search comes to."""
         self._save_last()
         if self.state.best is None:
             self._tell(end)
@@ -287,7 +331,8 @@ class Job:
                 "At least one epoch with finite losses, whose model is then kept.",
                 "Train again with a smaller --lr (or leave it out).",
             )
-        part = "test" if self.dataset.part("test") else "val"
+        on_test = self.dataset.part("test") and self.run.options.get("judged_on") != "val"
+        part = "test" if on_test else "val"
         best = self.run.model("best", self.fit.device)
         began, self.judging = time.perf_counter(), True
         # the model as it was saved, in fp32: as `evaluate` and `predict` will compute it

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..data import cache, home, looks
 from ..errors import RunError, writing
-from ..folders import LEAVING, discard, is_held
-from ..run import EVENTS, OPTIONS, RESULT, RESUME, Run, is_folds, runs_in
+from ..folders import LEAVING, TRIALS, discard, is_held, is_study
+from ..run import EVENTS, OPTIONS, RESULT, RESUME, Run, is_folds, is_run, runs_in
 from ..storage import is_old, leftovers, previous
 from .delete import Removal, Removed
 from .runs import size
@@ -52,6 +52,10 @@ def _found(home_of_runs: Path, data_home: str | None) -> Iterator[Removed]:
     try:
         folders = sorted(runs_in(home_of_runs)) if home_of_runs.exists() else []
         sets = [p for p in sorted(home_of_runs.iterdir()) if is_folds(p)] if home_of_runs.exists() else []
+        studies = [p for p in sorted(home_of_runs.iterdir()) if is_study(p)] if home_of_runs.exists() else []
+        folders += [
+            run for p in studies if not is_held(p) for run in sorted((p / TRIALS).iterdir()) if is_run(run)
+        ]
         halves = sorted(home_of_runs.glob(f"{LEAVING}*"))
     except OSError as error:
         raise RunError(
@@ -63,7 +67,7 @@ def _found(home_of_runs: Path, data_home: str | None) -> Iterator[Removed]:
         yield _row(folder, "what is left of a run whose removal did not end")
     for folder in [f for f in folders if not f.is_symlink()]:
         yield from _of_run(folder)
-    places = {home_of_runs, *sets, home(data_home), *_below(home(data_home))}
+    places = {home_of_runs, *sets, *studies, home(data_home), *_below(home(data_home))}
     for place in sorted(places):
         for file in leftovers(place):
             yield _row(file, "left half written by a process that was killed")

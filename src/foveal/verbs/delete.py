@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from ..folders import discard, is_held
+from ..folders import PROOFS, TRIALS, discard, is_held, is_study
 from ..run import is_run
 from .runs import found, size
 
@@ -61,7 +61,7 @@ def delete(*runs: Place, runs_dir: Place = "runs") -> Removal:
     """Remove these runs with all that is in their folders, for good. Nothing is asked.
 
     Args:
-        runs: run folders, sets of folds, or names of runs in `runs_dir`. If one of them cannot be
+        runs: run folders, sets of folds, studies, or names of these in `runs_dir`. If one of them cannot be
             removed, none is.
 
     Raises:
@@ -85,12 +85,16 @@ def deletable(*runs: Place, runs_dir: Place = "runs") -> Removal:
         raise RunError("No run was named.", "One run or several.", "foveal runs delete RUN; see: foveal runs")
     folders: dict[Path, Path] = {}
     for run in runs:
-        folder = found(run, runs_dir)
+        folder = found(run, runs_dir, studies=True)
         _check(folder)
         folders.setdefault(folder.resolve(), folder)
     # what lies in another one that goes too goes with it
     outer = {whole: f for whole, f in folders.items() if not folders.keys() & set(whole.parents)}
-    return Removal(tuple(Removed(str(f), size(f), "a run" if is_run(f) else "folds") for f in outer.values()))
+    return Removal(tuple(Removed(str(f), size(f), _kind(f)) for f in outer.values()))
+
+
+def _kind(folder: Path) -> str:
+    return "a run" if is_run(folder) else "a study" if is_study(folder) else "folds"
 
 
 def _check(folder: Path) -> None:
@@ -111,11 +115,14 @@ def _check(folder: Path) -> None:
             "A run that you do not stand in.",
             "Go to another folder first, and give the run's path from there.",
         )
-    inside = [folder] if is_run(folder) else [folder, *(p for p in folder.iterdir() if is_run(p))]
+    inside = [folder]
+    if not is_run(folder):
+        places = [*folder.iterdir(), *(folder / TRIALS).glob("*")]
+        inside += [place for place in places if is_run(place)]
     for held in inside:
-        if is_held(held):
+        if is_held(held) or is_held(held / PROOFS):
             raise RunError(
                 f"The run {held} is being trained.",
-                "A run that no process works on.",
+                "A run that no process works on, nor on a proof of its cures.",
                 "Stop it first, or wait until it is done. Nothing was removed.",
             )

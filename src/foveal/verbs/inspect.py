@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,8 +15,10 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
 from .. import catalog
-from ..errors import OptionError
+from ..data.decisions import KEEP, written
+from ..errors import OptionError, writing
 from ..options import ReadOptions, TrainOptions, make
+from ..storage import write_whole
 from ..values import PARTS, Choice, Dataset, figure
 from .inspected import classes_of, objects_of
 from .inspected import described as described
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from ..plan import Plan
 
 SOFTWARE = "foveal inspect"
+PAGE, DECISIONS = "findings.html", "decisions.csv"
 VARIED = (
     *("augment", "magnitude", "flip", "erase", "mixup", "cutmix", "size"),
     *("recipe", "network", "pretrained"),
@@ -63,6 +67,12 @@ class InspectOptions(ReadOptions):
     """Seed of the sheet: which pictures, and how they are varied."""
     sheet: str | None = None
     """Where the contact sheet goes, a .png file (default: augment-NAME.png)."""
+    deep: bool = False
+    """Also look for near duplicates, wrong labels, odd pictures and shortcuts, and write a page to go through."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Time that --deep may take for features, about (default: 3)."""
+    out: str | None = None
+    """Folder for the page and decisions.csv of --deep (default: inspect-NAME)."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,10 @@ class Inspection:
     choices: tuple[Choice, ...] = ()
     sheet: str | None = None
     """The contact sheet's file, where one was asked for."""
+    found: Mapping[str, Any] | None = None
+    """What pictures and labels show of each other (`foveal.doctor.data.examined`), where that was asked for."""
+    files: tuple[str, ...] = ()
+    """The page to go through and decisions.csv."""
 
     def to_json(self) -> dict[str, Any]:
         data = self.dataset
@@ -95,6 +109,9 @@ class Inspection:
             "classes": self.classes,
             "choices": [dataclasses.asdict(choice) for choice in self.choices],
             "sheet": self.sheet,
+            "found": None if self.found is None else dict(self.found),
+            "page": self.files[0] if self.files else None,
+            "decisions": self.files[1] if self.files else None,
         }
 
     def splits(self) -> dict[str, dict[str, int | float]]:
@@ -146,7 +163,9 @@ def inspect(
     """What a data set holds and what is wrong with it; with no `data`, the built-in digits.
 
     Options are those of `InspectOptions`; with `augment`, or any other that is about varied pictures,
-    a contact sheet of them is written. `progress` is told (pictures looked at, pictures in all).
+    a contact sheet of them is written; with `deep` pictures and labels are held against each other, and what is in
+    doubt is written as a page to go through and as `decisions.csv`, which training obeys (`exclude`). `progress` is
+    told (pictures looked at, pictures in all).
 
     Raises:
         DataError: the data cannot be used.
@@ -167,11 +186,61 @@ def inspect(
         catalog.find("tasks", chosen.task)
     path = None if data is None else str(data)
     dataset, choices = prepare(path, chosen, chosen.split_seed, progress, chosen.task)
-    if not varied and chosen.sheet is None:
-        return Inspection(dataset, tuple(choices))
     name = "digits" if path is None else Path(path).resolve().name
-    written = _write_sheet(dataset, chosen, varied, name)
-    return Inspection(dataset, tuple(choices), written)
+    found: dict[str, Any] | None = None
+    files: tuple[str, ...] = ()
+    if chosen.deep:
+        dataset, found, files = _deep(dataset, chosen, name, progress)
+    drawn = _write_sheet(dataset, chosen, varied, name) if varied or chosen.sheet is not None else None
+    return Inspection(dataset, tuple(choices), drawn, found, files)
+
+
+def _deep(
+    dataset: Dataset, chosen: InspectOptions, name: str, progress: Callable[[int, int], None] | None
+) -> tuple[Dataset, dict[str, Any], tuple[str, ...]]:
+    """The data set with what a close look adds to its issues, what was found, and the files to go through."""
+    from ..doctor.data import examined
+    from ..doctor.data.told import issues, rows
+    from ..report.findings import page
+
+    folder = Path(chosen.out or f"inspect-{name}")
+    _check_folder(folder)
+    found = examined(
+        dataset,
+        task=dataset.task,
+        deep=True,
+        seconds=None if chosen.minutes is None else chosen.minutes * 60,
+        progress=None if progress is None else lambda what, done, total: progress(done, total),
+        data_home=chosen.data_home,
+    )
+    more, doubts = issues(found), rows(found)
+    files = folder / PAGE, folder / DECISIONS
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_whole(files[0], page(dataset, doubts, more, name).encode("utf-8", "xmlcharrefreplace"))
+    write_whole(files[1], written(row.to_csv() for row in doubts).encode("utf-8"))
+    whole = dataclasses.replace(dataset, issues=(*dataset.issues, *more))
+    return whole, found, (str(files[0]), str(files[1]))
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse to write over decisions that a person has made, or into what is no folder.
+
+    Raises:
+        OptionError: there is such a file.
+    """
+    todo = "Give another folder with --out, or move it away."
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"--out {folder} is a file.", "A folder, new or not.", todo)
+    file = folder / DECISIONS
+    if file.exists():
+        rows = csv.DictReader(file.read_text(encoding="utf-8-sig", errors="replace").splitlines())
+        if any((row.get("decision") or KEEP).strip() not in ("", KEEP) for row in rows):
+            raise OptionError(
+                f"{file} holds decisions that were made.",
+                "A folder without, so that nobody's work is lost.",
+                todo,
+            )
 
 
 def _write_sheet(dataset: Dataset, chosen: InspectOptions, varied: dict[str, Any], name: str) -> str:
@@ -183,7 +252,6 @@ def _write_sheet(dataset: Dataset, chosen: InspectOptions, varied: dict[str, Any
     from .. import plan as planning
     from ..plan.view import training_among, training_view
     from ..sheet import sheet
-    from ..storage import write_whole
 
     plan = planning.make(dataset, make(TrainOptions, {**varied, "seed": chosen.seed}))
     augment = plan.options.augment or "none"

@@ -13,7 +13,9 @@ from typing import Any
 
 from ..errors import FovealError, RunError
 from ..events import Epoch, latest
+from ..folders import is_held, is_study
 from ..run import Run, is_folds, is_run, runs_in
+from ..study import Study
 from ..values import Score
 
 
@@ -97,13 +99,15 @@ def runs(runs_dir: str | os.PathLike[str] = "runs") -> RunList:
         return RunList(str(runs_dir), ())
     try:
         folders = runs_in(home)
+        studies = [folder for folder in home.iterdir() if is_study(folder)]
     except OSError as error:
         raise RunError(
             f"The runs in {runs_dir} cannot be listed: {error.strerror or error}.",
             "A folder that you may read.",
             "Give the folder that holds the run folders: foveal runs --runs-dir FOLDER",
         ) from error
-    rows = sorted((_row(folder) for folder in folders), key=lambda pair: pair[0], reverse=True)
+    found = [*(_row(folder) for folder in folders), *(_study_row(folder) for folder in studies)]
+    rows = sorted(found, key=lambda pair: pair[0], reverse=True)
     return RunList(str(runs_dir), tuple(row for _, row in rows))
 
 
@@ -138,6 +142,30 @@ def _row(folder: Path) -> tuple[tuple[float, str], RunRow]:
     return (began, folder.name), row
 
 
+def _study_row(folder: Path) -> tuple[tuple[float, str], RunRow]:
+    """A study's row, its trials together, and by what it is sorted."""
+    began = (
+        (folder / "data.json").stat().st_mtime if (folder / "data.json").exists() else folder.stat().st_mtime
+    )
+    row = RunRow(name=folder.name, status="damaged", path=str(folder), bytes=size(folder))
+    try:
+        study = Study.read(folder)
+        row = dataclasses.replace(
+            row,
+            status="running" if is_held(folder) else "finished" if study.why else "interrupted",
+            data=study.data,
+            network=study.network,
+            headline=None if study.best is None else study.best.score,
+            seconds=study.seconds,
+            epochs=study.epochs_done,
+            started=datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            says=f"{len(study.trials)} trials, {study.search} search",
+        )
+    except (FovealError, OSError, ValueError, OverflowError) as error:
+        row = dataclasses.replace(row, says=error.came if isinstance(error, FovealError) else str(error))
+    return (began, folder.name), row
+
+
 def _network(options: dict[str, Any]) -> str:
     """The network's name, as the plan or else as the user gave it."""
     for place in ("architecture", "train"):
@@ -165,15 +193,17 @@ def size(place: Path) -> int:
     return total
 
 
-def found(run: str | os.PathLike[str], runs_dir: str | os.PathLike[str] = "runs") -> Path:
-    """The folder of a run, or of a set of folds, by its path or by its name in `runs_dir`.
+def found(
+    run: str | os.PathLike[str], runs_dir: str | os.PathLike[str] = "runs", *, studies: bool = False
+) -> Path:
+    """The folder of a run, of a set of folds or, with `studies`, of one, by its path or its name in `runs_dir`.
 
     Raises:
         RunError: there is none (the nearest names are given).
     """
     inside = Path(runs_dir) / Path(run)
     for folder in (Path(run), inside):
-        if is_run(folder) or is_folds(folder):
+        if is_run(folder) or is_folds(folder) or (studies and is_study(folder)):
             return folder
     bare = len(Path(run).parts) == 1 and not Path(run).exists()
     return Run.open(inside if bare else run).folder

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from .. import catalog, device, optimizers, plan, training
+from .. import catalog, device, distributed, optimizers, plan, training
+from ..doctor import kept
 from ..errors import OptionError
 from ..events import Noticed
 from ..explaining.mistakes import ensure as explain_mistakes
@@ -20,8 +22,9 @@ from ..readers import prepare
 from ..report import write as write_report
 from ..run import Run, is_folds
 from ..trained import Trained
-from ..training import folds
+from ..training import folds, launch
 from ..training.folds import Folds
+from ..training.several import together
 
 Screen = Callable[[Any], None]
 
@@ -73,15 +76,34 @@ def train(
     Raises:
         FovealError: the data, an option, the weights or the run folder cannot be used.
         KeyboardInterrupt: interrupted; everything was saved before.
+        Elsewhere: torchrun started several processes, and another than this has said what is wrong.
     """
     began = time.time() if began is None else began
     show = screen or (lambda message: None)
+    return together(lambda: _trained(data, resume, dry_run, show, began, options))
+
+
+def _trained(
+    data: str | Path | None,
+    resume: str | Path | None,
+    dry_run: bool,
+    show: Screen,
+    began: float,
+    options: dict[str, Any],
+) -> Trained | Folds | Rehearsal:
     if resume is not None:
         _check_alone(resume, data, {**options, **({"dry_run": True} if dry_run else {})})
         if is_folds(resume):
             return _all_reported(folds.go_on(str(resume), show, began), show)
         return reported(training.resume(str(resume), show, began), show)
     wanted = make(TrainOptions, options)
+    _check_several(wanted, dry_run)
+    before = launch.begun(wanted)
+    if before is not None:  # torchrun has started its processes again
+        show(Noticed(what="launch", says=f"this launch began {before} before: it goes on"))
+        done = reported(training.resume(str(before), show, began), show)
+        launch.forget(wanted)
+        return done
     check_early(wanted, dry_run)
     name = data_name(data)
     source = None if data is None else str(data)
@@ -106,7 +128,9 @@ def train(
         show(Noticed(what="option", says=said))
     if dry_run:
         return rehearse(dataset, planned, show, began=began, split=split, found=found)
-    return reported(training.start(dataset, planned, name, show, began, split, found=found), show)
+    done = reported(training.start(dataset, planned, name, show, began, split, found=found), show)
+    launch.forget(wanted)
+    return done
 
 
 def data_name(data: str | Path | None) -> str:
@@ -119,12 +143,30 @@ def reported(done: Trained, show: Screen) -> Trained:
     try:
         run = Run.open(done.run)
         explain_mistakes(run)
+        _glanced(run, show)
         write_report(run)
     except Exception as error:
         show(
             Noticed(what="report", says=f"the report could not be written ({type(error).__name__}: {error})")
         )
     return done
+
+
+def _glanced(run: Run, show: Screen) -> None:
+    """Say how much the doctor finds wrong in the record alone; where it cannot look, the report goes without."""
+    try:
+        examined = kept.glance(run)
+    except Exception as error:
+        says = f"the doctor could not look at the run ({type(error).__name__}: {error})"
+        show(Noticed(what="doctor", says=says))
+        return
+    found, how = examined.findings, shlex.join(["foveal", "diagnose", str(run.folder)])
+    if found:
+        many = "1 thing" if len(found) == 1 else f"{len(found)} things"
+        show(("says", f"The doctor finds {many} wrong: {found[0].says} Evidence and cure: {how}"))
+    elif examined.diagnosis.checked:
+        rules = len(examined.diagnosis.checked)
+        show(("says", f"The doctor finds nothing wrong ({rules} rules over the record; more tests: {how})"))
 
 
 def _all_reported(done: Folds, show: Screen) -> Folds:
@@ -141,6 +183,20 @@ def _check_alone(resume: str | Path, data: str | Path | None, options: dict[str,
             f"--resume {resume} was given together with {what}.",
             "A resumed run goes on with its own data and options, so that it ends as it would have.",
             f"foveal train --resume {resume}, or foveal runs fork {resume} to change options",
+        )
+
+
+def _check_several(wanted: TrainOptions, dry_run: bool) -> None:
+    """Refuse what several processes cannot do together.
+
+    Raises:
+        OptionError: naming the option.
+    """
+    if distributed.several() and (dry_run or wanted.folds is not None):
+        raise OptionError(
+            f"{'--dry-run' if dry_run else '--folds'} was given to a training on several processes.",
+            "One training, which they share; folds are several, and a dry run belongs to one process.",
+            "Do it without torchrun: python -m foveal train ...",
         )
 
 

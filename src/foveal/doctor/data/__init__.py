@@ -57,8 +57,8 @@ def examined(
     Returns:
         `count` of pictures; `counts` of labels by split; `twins` (first, second, distance, mirrored, and where they
         stand); `leaks` (split -> ids that have a twin in training); `odd` (kind -> ids); `labels` in doubt;
-        `shortcuts`; `judged` (a run's score with and without leaked pictures); `left` (what was not looked at and
-        why). What could not be told is missing.
+        `shortcuts`; `taught` (what pixels tell of training's labels alone); `judged` (a run's score with and without
+        leaked pictures); `left` (what was not looked at and why). What could not be told is missing.
     """
     said = progress or (lambda what, done, total: None)
     began = time.monotonic()
@@ -188,7 +188,7 @@ def _told(
     """What labels and pictures say of each other."""
     from .features import scaled
     from .labels import doubted, told_by
-    from .shortcuts import shortcuts, whole
+    from .shortcuts import shortcuts, told_from, whole
 
     index = {name: n for n, name in enumerate(names)}
     rows = np.array([n for n, item in enumerate(sketches.items) if item.truth in index], np.int64)
@@ -201,6 +201,10 @@ def _told(
     said("shortcuts", 0, 1)
     told, plain = shortcuts(kept, labels, len(names), groups[rows])
     found: dict[str, Any] = {"shortcuts": told, "plain": plain}
+    learned = np.array([item.part == "train" for item in kept.items])
+    if learned.sum() >= FEWEST and not learned.all():
+        # training's labels by themselves: those that judge may be right where these are not
+        found["taught"] = told_from(whole(kept)[learned], labels[learned], len(names), groups[rows][learned])
     if deep:
         found |= doubted(dataset, kept.items, labels, names, groups[rows], seconds or DEEP_SECONDS, said)
     elif plain["accuracy"] >= PLAIN:

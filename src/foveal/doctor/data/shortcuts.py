@@ -17,7 +17,7 @@ SOURCE = (
     "out of sample by 5 folds, against the share of the most common class"
 )
 Array = NDArray[np.float32]
-NAMES = {
+TELLERS = {
     "border": "the outermost pixels",
     "size": "the picture's width and height",
     "file": "the file's kind and its bytes a pixel",
@@ -31,28 +31,25 @@ def shortcuts(
     """For each thing that should not matter, how often a class is told from it alone, out of sample: `accuracy` with
     its 95 % interval, beside `chance` (always the most common class); and the same for the whole small picture, by
     the same linear head."""
+    told = {name: tellers(sketches, name) for name in TELLERS}
+    found = [
+        {"what": name, **told_from(rows, labels, classes, groups)}
+        for name, rows in told.items()
+        if rows is not None
+    ]
+    return found, {"what": "whole", **told_from(whole(sketches), labels, classes, groups)}
+
+
+def told_from(
+    rows: Array, labels: NDArray[np.int64], classes: int, groups: NDArray[np.int64] | None = None
+) -> dict[str, Any]:
+    """How often a linear head on these numbers tells a label out of sample."""
     from .features import out_of_sample, scaled
 
+    right = float((out_of_sample(scaled(rows), labels, classes, groups).argmax(1) == labels).mean())
+    low, high = wilson(right, len(labels))
     chance = float(np.bincount(labels, minlength=classes).max() / len(labels))
-    told = {name: tellers(sketches, name) for name in NAMES}
-    told["whole"] = whole(sketches)
-    found = []
-    for name, rows in told.items():
-        if rows is None:
-            continue
-        guessed = out_of_sample(scaled(rows), labels, classes, groups).argmax(1)
-        right = float((guessed == labels).mean())
-        low, high = wilson(right, len(labels))
-        row = {
-            "what": name,
-            "accuracy": right,
-            "low": low,
-            "high": high,
-            "chance": chance,
-            "count": len(labels),
-        }
-        found.append(row)
-    return found[:-1], found[-1]
+    return {"accuracy": right, "low": low, "high": high, "chance": chance, "count": len(labels)}
 
 
 def whole(sketches: Sketches) -> Array:

@@ -31,6 +31,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
                 (values[..., 1:] - values[..., :-1]).abs().mean() / values.std().clamp_min(1e-9)
             ),
         }
+    found["mismatched"] = max(_mismatched(patient, batch) for batch in (varied, plain, judged))
     network = patient.network()
     outputs = patient.told(network, judged).outputs
     if is_classes(patient, outputs):
@@ -43,3 +44,14 @@ def measure(patient: Patient) -> dict[str, Any] | None:
             found["only_swapped"] = int((turned & ~right).sum())
             found["only_plain"] = int((right & ~turned).sum())
     return found
+
+
+def _mismatched(patient: Patient, batch: Batch) -> float:
+    """The share of pictures that come with another class than the data say they have."""
+    if patient.task.name != "classify" or bool(batch.truths.is_floating_point()):
+        return 0.0
+    known = {item.id: item.truth for item in patient.dataset.items}
+    labels = patient.task.labels
+    pairs = zip(batch.ids, batch.truths.tolist(), strict=True)
+    other = [bool(labels[truth] != known[id]) for id, truth in pairs if id in known]
+    return sum(other) / max(1, len(other))

@@ -58,7 +58,7 @@ def examine(case: Case) -> Finding | Unsure | None:
 
 def _weak(case: Case) -> Finding | None:
     """A backbone that was frozen on purpose, and does not know enough for these pictures."""
-    if case.options.get("freeze") != "always" or not poor(case, 0.35) or not case.train_losses:
+    if case.options.get("freeze") != "always" or not poor(case, 0.55) or not case.train_losses:
         return None
     from ._course import left, result
 

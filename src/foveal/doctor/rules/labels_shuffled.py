@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ...intervals import wilson
 from ..case import Case
@@ -23,6 +26,8 @@ EXPLAINS = (
 )
 FEWEST = 100
 """Validation pictures below which chance cannot be told from little."""
+MISMATCHED = 0.05
+"""Share of a batch's pictures that come with another label than the data have, from which it is no slip."""
 EDGE = 0.05
 """Above chance, what a head on pixels or features may seem to tell where it tells nothing."""
 
@@ -30,6 +35,9 @@ EDGE = 0.05
 def examine(case: Case) -> Finding | Unsure | None:
     if case.record.kind != "classes" or not case.headlines:
         return None
+    inputs = case.tests.get("inputs", {})
+    if inputs.get("mismatched", 0.0) > MISMATCHED:
+        return _apart(inputs)
     counts = case.data.get("counts", {}).get("val", {})
     count = sum(counts.values())
     best = max(case.headlines, key=lambda one: one.value)
@@ -38,7 +46,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     chance = max(counts.values()) / count
     if wilson(best.value, count)[0] > chance + 0.02:
         return None
-    told = [case.data[name] for name in ("labels", "plain") if name in case.data]
+    told = [case.data[name] for name in ("taught", "labels", "plain") if name in case.data][:1]
     if not told:
         return NOT_SEEN
     if any(row["accuracy"] > row["chance"] + EDGE or row["low"] > row["chance"] + 0.02 for row in told):
@@ -50,8 +58,8 @@ def examine(case: Case) -> Finding | Unsure | None:
         f"pictures, where always saying the most common class gives {chance:.1%}.",
         (
             Evidence(
-                f"A linear classifier, made apart from this run, tells {share(told[0])} of {told[0]['count']} labels "
-                f"of pictures that it did not see; chance is {told[0]['chance']:.1%}.",
+                f"A linear classifier, made apart from this run, tells {share(told[0])} of {told[0]['count']} training "
+                f"labels of pictures that it did not see; chance is {told[0]['chance']:.1%}.",
                 dict(told[0]) if "wrong" not in told[0] else {"accuracy": told[0]["accuracy"]},
             ),
             Evidence(
@@ -64,4 +72,24 @@ def examine(case: Case) -> Finding | Unsure | None:
             "Put each label back to its picture: compare a few rows of the list of labels with the files themselves."
         ),
         confidence=0.9 if "labels" in case.data else 0.8,
+    )
+
+
+def _apart(inputs: Mapping[str, Any]) -> Finding:
+    """Pictures and labels part on their way into the network."""
+    mismatched = inputs["mismatched"]
+    return Finding(
+        "labels_shuffled",
+        "error",
+        f"{mismatched:.1%} of the pictures reach the network with another label than the data give them.",
+        (
+            Evidence(
+                f"Of up to {inputs['count']} pictures, as training and evaluation are given them, each label was held "
+                "against the data's own.",
+                {"mismatched": mismatched, "count": inputs["count"]},
+            ),
+        ),
+        "Pictures are put into another order than their labels, or labels are made anew, after the data were read.",
+        Cure("Shuffle pictures and labels together, by one order, in the code that makes batches."),
+        confidence=0.97,
     )

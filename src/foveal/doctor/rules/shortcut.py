@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
-from ..data.shortcuts import NAMES
+from ..data.shortcuts import TELLERS
 from ._data import NOT_SEEN, score, share, told_aside
 
 SOURCE = (
@@ -24,7 +24,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     if not found:
         return None
     worst, judged = found[0], score(case)
-    what = NAMES[worst["what"]]
+    what = TELLERS[worst["what"]]
     beside = f"; the network itself tells {judged['accuracy']:.1%} from the whole picture" if judged else ""
     return Finding(
         "shortcut",
@@ -32,7 +32,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         f"The class can be told from {what} alone, for {worst['accuracy']:.0%} of the pictures.",
         tuple(
             Evidence(
-                f"From {NAMES[row['what']]} a linear classifier tells {share(row)} of {row['count']} labels of "
+                f"From {TELLERS[row['what']]} a linear classifier tells {share(row)} of {row['count']} labels of "
                 f"pictures that it did not see; chance is {row['chance']:.1%}{beside}.",
                 dict(row),
             )

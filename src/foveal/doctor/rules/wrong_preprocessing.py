@@ -32,7 +32,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         "Pretrained layers expect numbers like those that they learned on. Others shift every feature; training "
         "can make up for some of it, and frozen layers cannot.",
         Cure(
-            "Prepare the pictures as the weights want them: Foveal does where it is left to it; else mend your own code."
+            "Prepare the pictures as the weights want them: Foveal does if it is left to it; else mend your own code."
         ),
         confidence=0.9,
     )

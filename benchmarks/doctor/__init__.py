@@ -1,0 +1,28 @@
+"""The doctor's benchmark: faults that are staged and certified harmful, and healthy runs that look ill.
+
+`python -m benchmarks.doctor` trains each case (seconds), has the doctor look at it as `foveal diagnose` does, and
+says how often the root cause comes first, how often anything useful is said, how often a healthy run is alarmed at,
+and what the cures bring back. See `__main__` for its options.
+
+- `rows` holds what a case is and the sound settings (bases); `faults/` and `controls/` hold the cases as tables.
+- `pictures`, `networks` and `patches` make the data, the networks, and the faults in code.
+- `certificates.json` says for each fault what it costs: three seeds with it and three of its sound twin, the
+  difference of the test scores with its 95 % interval (Welch), Cohen's d. A fault whose interval holds 0, or that
+  costs less than two points, is left out. For each control it says the score beside the best of its group, which
+  are all sound runs on the same data; a control more than five points below is left out. Rows that were changed
+  since have no certificate until `--certify` makes it.
+- Staged and taken out, as they cost nothing: a sigmoid at the end of a network with norms; the softmax over the batch
+  where nothing normalises (SGD); a square root at 0 under AdamW; the sum for the mean, and shades 0 to 255, in
+  LeNet-5 under AdamW; blue first for pretrained weights under a new head; mirrored twins among the test pictures.
+- A fault may have more than one right name; its row lists them (`roots`). Rows marked `held_out` (*) use other data,
+  networks and seeds; their figures are told apart, and no threshold was chosen on them.
+- Cures that Foveal can carry out are: the run is forked with them, what is wrong in its code staying as it is. Cures
+  in words are carried out by taking the fault out, if the finding names the right place; both are counted apart.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))  # the benchmarks import each other by bare names

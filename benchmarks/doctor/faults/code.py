@@ -1,0 +1,70 @@
+"""The loop, the optimizer, or the loader is wrong."""
+
+from __future__ import annotations
+
+from ..rows import Fault
+
+LITTLE = ("loss_stuck", "underfitting", "cannot_fit", "updates_too_small", "rate_too_low")
+WILD = ("not_finite", "exploding", "loss_stuck", "dead_units", "saturation")
+UNUSED = ("optimizer_lacks_parameters", "frozen_by_mistake")
+SPLIT = ("split_preprocessing",)
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("never-zeroed", "gradients are never set back to 0", "digits-plain", ("updates_too_large", "rate_too_high",
+          "oscillation"), WILD, patch="never-zeroed", source="TrainCheck (Stack Overflow 60335387)"),
+    Fault("never-zeroed-fashion", "gradients are never set back to 0", "fashion-lenet", ("updates_too_large",
+          "rate_too_high", "oscillation"), WILD, patch="never-zeroed", held_out=True),
+    Fault("never-stepped", "the optimizer never steps", "digits", UNUSED, LITTLE, patch="never-stepped"),
+    Fault("without-backbone", "the optimizer has the head's parameters only", "digits-narrow", UNUSED, LITTLE,
+          patch="without-backbone", source="TrainCheck (forum 84911)"),
+    Fault("without-backbone-letters", "the optimizer has the head's parameters only", "letters", UNUSED, LITTLE,
+          patch="without-backbone", held_out=True),
+    Fault("without-weights", "the optimizer has the biases only", "patterns", UNUSED, LITTLE, patch="without-weights"),
+    Fault("large-eps", "AdamW's eps is 10", "digits-adam", ("updates_too_small", "rate_too_low"), LITTLE,
+          patch="large-eps", source="TheDeepChecker (eps)"),
+    Fault("quick-end", "the rate has fallen to nothing after a twelfth of the steps", "patterns",
+          ("schedule_ends_wrongly",), (*LITTLE, "stopped_too_early"), patch="quick-end"),
+    Fault("quick-end-letters", "the rate has fallen to nothing after a twelfth of the steps", "letters",
+          ("schedule_ends_wrongly",), (*LITTLE, "stopped_too_early"), patch="quick-end", held_out=True),
+    Fault("not-normalised", "shades 0 to 255", "digits-plain", ("input_not_normalised",), (*WILD, "rate_too_high",
+          "updates_too_large", "bad_initialisation", "underfitting"), patch="not-normalised",
+          source="TheDeepChecker; Stack Overflow 48594888, 55328966"),
+    Fault("divided-twice", "divided by 255 twice", "digits-plain", ("input_normalised_twice",
+          "input_not_normalised"), LITTLE, patch="normalised-twice", source="TheDeepChecker"),
+    Fault("divided-twice-letters", "divided by 255 twice", "letters-unnormed", ("input_normalised_twice",
+          "input_not_normalised"), LITTLE, patch="normalised-twice", held_out=True),
+    Fault("standardised-twice", "mean and deviation taken out twice, pretrained", "flowers", ("input_normalised_twice",
+          "input_not_normalised", "wrong_preprocessing"), (), patch="standardised-twice"),
+    Fault("swapped-in-evaluation", "red and blue exchanged in evaluation only", "hues", (*SPLIT,
+          "wrong_channel_order"), (), patch="swapped-in-evaluation"),
+    Fault("swapped-in-training", "red and blue exchanged in training only", "hues", (*SPLIT, "wrong_channel_order"),
+          (), patch="swapped-in-training"),
+    Fault("shades-in-evaluation", "evaluation does not normalise", "digits", SPLIT, ("modes_disagree",
+          "input_not_normalised", "overfitting"), patch="shades-in-evaluation"),
+    Fault("wide-shades-in-evaluation", "evaluation gives shades 0 to 255", "fashion", SPLIT, ("modes_disagree",
+          "input_not_normalised", "overfitting"), patch="wide-shades-in-evaluation", held_out=True),
+    Fault("varied-in-evaluation", "validation and test pictures are augmented", "patterns", ("validation_augmented",
+          *SPLIT), ("overfitting",), patch="varied-in-evaluation"),
+    Fault("varied-in-evaluation-letters", "validation and test pictures are augmented", "letters",
+          ("validation_augmented", *SPLIT), ("overfitting",), patch="varied-in-evaluation", held_out=True),
+    Fault("turned-in-training", "training pictures are turned by quarters", "arrows", ("augmentation_destroys",
+          *SPLIT), (*LITTLE, "labels_noisy"), patch="turned-in-training", source="TheDeepChecker"),
+    Fault("noise-in-training", "noise out of scale on training pictures", "patterns", ("augmentation_destroys",
+          *SPLIT), LITTLE, patch="noise-in-training", source="TheDeepChecker; DeepCrime TAN"),
+    Fault("noise-in-training-letters", "noise out of scale on training pictures", "letters", ("augmentation_destroys",
+          *SPLIT), LITTLE, patch="noise-in-training", held_out=True),
+    Fault("imagenet-preset", "pretrained weights are given another normalisation", "flowers",
+          ("wrong_preprocessing", "input_not_normalised"), (), patch="imagenet-preset"),
+    Fault("shades-preset", "pretrained weights are given shades 0 to 255", "flowers", ("wrong_preprocessing",
+          "input_not_normalised"), (), patch="shades-preset"),
+    Fault("dark-preset", "pretrained weights are given a tenth of the range", "flowers-steps",
+          ("wrong_preprocessing", "input_not_normalised"), (), patch="dark-preset", held_out=True),
+    Fault("labels-apart", "pictures are shuffled and their labels are not", "digits", ("labels_shuffled",),
+          (*LITTLE, "split_preprocessing"), patch="labels-apart", source="TheDeepChecker"),
+    Fault("labels-apart-letters", "pictures are shuffled and their labels are not", "letters", ("labels_shuffled",),
+          (*LITTLE, "split_preprocessing"), patch="labels-apart", held_out=True),
+    Fault("same-batch", "the same batch at every step", "patterns", ("overfitting",), ("split_preprocessing",),
+          patch="same-batch", source="TrainCheck"),
+    Fault("trains-in-evaluation", "evaluation leaves dropout on", "digits-adam", ("modes_disagree",),
+          ("dropout_too_strong",), patch="trains-in-evaluation", options={"dropout": 0.6}),
+)  # fmt: skip

@@ -1,0 +1,118 @@
+"""What is staged, as plain rows: sound settings, faults in them, and healthy runs that look ill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .pictures import Pictures
+
+Wrong = Callable[[Pictures], Pictures]
+"""What goes wrong with the data."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that makes a run: its data, what was done to it, its network, its options, and a fault in the code."""
+
+    data: str
+    network: str
+    """One of `networks.WRITTEN`, one of ours as `staged/NAME`, or an architecture's name; empty: left open."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    wrong: Wrong | None = None
+    patch: str = ""
+    start: str = ""
+    """The base whose trained model, from other data, training begins with."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An illness that is staged in a base.
+
+    `roots` are the rules any of which names its cause; `useful` others that would help whoever has it. `harm` says
+    what it costs: `score` of the test pictures, or `honesty`: how much more the score promises than the base's own
+    test pictures then give. `held_out` rows were not looked at while rules were written.
+    """
+
+    name: str
+    says: str
+    base: str
+    roots: tuple[str, ...]
+    useful: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    network: str = ""
+    data: str = ""
+    wrong: Wrong | None = None
+    patch: str = ""
+    start: str = ""
+    harm: str = "score"
+    held_out: bool = False
+    source: str = ""
+
+    def staged(self) -> Setting:
+        """The base with the fault in it."""
+        sound = BASES[self.base]
+        return replace(
+            sound,
+            data=self.data or sound.data,
+            network=self.network or sound.network,
+            options={**sound.options, **self.options},
+            wrong=self.wrong or sound.wrong,
+            patch=self.patch,
+            start=self.start or sound.start,
+        )
+
+
+@dataclass(frozen=True)
+class Control:
+    """A healthy run that looks ill to naive rules. It is certified by its score, which is to be within reach of the
+    best of its `group`: of all bases and controls of that group, which have the same data and the same budget."""
+
+    name: str
+    looks: str
+    """Why a naive rule would alarm."""
+    setting: Setting
+    group: str
+    seed: int = 0
+    held_out: bool = False
+
+    def staged(self) -> Setting:
+        return self.setting
+
+
+QUIET: Mapping[str, Any] = {
+    "device": "cpu", "precision": "fp32", "layout": "contiguous", "threads": 1, "workers": 0, "probe": False,
+    "compile": False, "cache": "memory", "save_seconds": 100_000.0,
+}  # fmt: skip
+"""How all runs are computed."""
+
+SGD: Mapping[str, Any] = {"optimizer": "sgd", "lr": 0.1, "batch": 32}
+ADAM: Mapping[str, Any] = {"optimizer": "adamw", "lr": 4e-3, "batch": 32}
+BASES: Mapping[str, Setting] = {
+    "digits": Setting("digits", "small", {**SGD, "epochs": 8}),
+    "digits-plain": Setting("digits", "plain", {**SGD, "lr": 0.05, "epochs": 12}),
+    "digits-adam": Setting("digits", "plain", {**ADAM, "lr": 3e-3, "epochs": 12}),
+    "digits-lenet": Setting("digits", "lenet5", {**ADAM, "lr": 8e-3, "epochs": 10}),
+    "digits-unnormed": Setting("digits", "staged/unnormed", {**SGD, "lr": 0.05, "epochs": 10}),
+    "digits-tanh": Setting("digits", "tanh", {**ADAM, "epochs": 10}),
+    "digits-narrow": Setting("digits", "staged/narrow", {**SGD, "epochs": 12}),
+    "patterns": Setting("patterns", "small", {**ADAM, "epochs": 8}),
+    "patterns-mobile": Setting("patterns", "mobile", {**ADAM, "lr": 8e-3, "epochs": 10}),
+    "patterns-unnormed": Setting("patterns", "staged/unnormed", {**ADAM, "epochs": 10}),
+    "noisy-patterns": Setting("hard-patterns", "small", {**ADAM, "epochs": 14, "augment": "none", "flip": False}),
+    "hues": Setting("hues", "strided", {**ADAM, "epochs": 8}),
+    "arrows": Setting("arrows", "small", {**SGD, "epochs": 8, "flip": False}),
+    "letters": Setting("letters", "strided", {**ADAM, "epochs": 10, "flip": False}),
+    "letters-residual": Setting("letters", "staged/residual", {**SGD, "lr": 0.03, "epochs": 8, "flip": False}),
+    "letters-unnormed": Setting("letters", "staged/unnormed", {**ADAM, "epochs": 8, "flip": False}),
+    "fashion": Setting("fashion", "strided", {**ADAM, "lr": 3e-3, "epochs": 8, "augment": "none"}),
+    "fashion-lenet": Setting("fashion", "lenet5", {**ADAM, "lr": 8e-3, "epochs": 8, "augment": "none"}),
+    "cifar": Setting("cifar", "strided", {**ADAM, "epochs": 8, "size": 24}),
+    "weak-hues": Setting("hues", "small", {**SGD, "epochs": 1, "size": 16}),
+    "flowers": Setting("flowers", "efficientnet_lite0", {"freeze": "always", "size": 64}),
+    "flowers-steps": Setting("flowers", "efficientnet_lite0",
+                             {"freeze": "always", "size": 64, "optimizer": "adamw", "lr": 5e-3, "epochs": 8,
+                              "batch": 32}),
+}  # fmt: skip
+"""Sound settings: the twins of the faults. Runs of a few seconds on one thread."""

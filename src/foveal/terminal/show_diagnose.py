@@ -1,0 +1,147 @@
+"""How a diagnosis is drawn: what is wrong, the most fundamental first, with evidence, cause, cure and proof."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from .console import text
+from .screen import SEVERITY
+
+Doc = Mapping[str, Any]
+WIDEST = 110
+"""Columns of a line at most: longer ones are hard to read."""
+PICTURES_SHOWN = 4
+UNSURE_SHOWN = 12
+PROVEN = {"helps": "green", "harms": "red", "no help": "yellow", "unclear": "yellow", "not tried": "dim"}
+
+
+def diagnosis(console: Console, doc: Doc) -> None:
+    """The document of `foveal diagnose`."""
+    console.print()
+    console.print(text(doc["says"], "bold" if doc["findings"] else "bold green"))
+    for number, finding in enumerate(doc["findings"], 1):
+        console.print()
+        _finding(console, number, finding)
+    console.print()
+    for said in doc["notes"]:
+        _says(console, said, "", "yellow")
+    for name, why in doc["failed"].items():
+        _says(console, f"The test {_words(name)} could not be made: {why}", "", "dim")
+    _unsure(console, doc["unsure"])
+    if doc.get("applied"):
+        applied = doc["applied"]
+        console.print(
+            Text.assemble(
+                "The cure of ",
+                text(_words(applied["rule"]), "bold"),
+                " is a run now: ",
+                text(applied["run"], "bold"),
+            )
+        )
+        _says(console, applied["says"], "  ", "bold")
+    _next(console, doc)
+
+
+def _finding(console: Console, number: int, finding: Doc) -> None:
+    severity = finding["severity"]
+    head = f"{number}. "
+    console.print(
+        Text.assemble(
+            head, (f"{severity}: ", f"bold {SEVERITY.get(severity, '')}"), text(_words(finding["rule"]), "bold"),
+            text(f"  (right in {100 * finding['confidence']:.0f} of 100 such cases)", "dim"),
+        )
+    )  # fmt: skip
+    pad = " " * len(head)
+    _says(console, finding["says"], pad, "bold")
+    for one in finding["evidence"]:
+        _says(console, one["says"], f"{pad}- ")
+        pictures = one.get("pictures") or ()
+        if pictures:
+            more = f" and {len(pictures) - PICTURES_SHOWN} more" if len(pictures) > PICTURES_SHOWN else ""
+            _says(console, f"{', '.join(pictures[:PICTURES_SHOWN])}{more}", f"{pad}  ", "dim")
+    _says(console, f"Why: {finding['cause']}", pad)
+    _says(console, f"Cure: {finding['cure']['says']}", pad)
+    if finding.get("command"):
+        console.print(Text.assemble(pad, "  ", text(finding["command"], "bold")), soft_wrap=True)
+    proof = finding.get("proof")
+    if proof:
+        _says(console, f"Proof: {proof['says']}", pad, PROVEN.get(proof["verdict"], ""))
+    symptoms = finding["symptoms"]
+    if symptoms:
+        _says(console, "From this follows:", pad, "dim")
+        for one in symptoms:
+            _says(console, f"{_words(one['rule'])}: {one['says']}", f"{pad}- ", "dim")
+            if one.get("proof"):
+                _says(console, f"Cure: {one['cure']['says']}", f"{pad}  ")
+                if one["command"]:
+                    console.print(Text.assemble(pad, "    ", text(one["command"], "bold")), soft_wrap=True)
+                _says(
+                    console,
+                    f"Proof: {one['proof']['says']}",
+                    f"{pad}  ",
+                    PROVEN.get(one["proof"]["verdict"], ""),
+                )
+
+
+def _unsure(console: Console, unsure: Mapping[str, str]) -> None:
+    """Which rules could not tell, by what they lack."""
+    if not unsure:
+        return
+    lacking: dict[str, list[str]] = {}
+    for name, why in unsure.items():
+        lacking.setdefault(why, []).append(_words(name))
+    console.print(text("Not enough evidence for:", "dim"))
+    for why, names in list(lacking.items())[:UNSURE_SHOWN]:
+        _says(console, f"{', '.join(names)}: {why}", "- ", "dim")
+    if len(lacking) > UNSURE_SHOWN:
+        console.print(text(f"- and {len(lacking) - UNSURE_SHOWN} more (all with --json)", "dim"))
+
+
+def _next(console: Console, doc: Doc) -> None:
+    """What can be done now."""
+    every = [one for root in doc["findings"] for one in (root, *root["symptoms"])]
+    tryable = [one for one in every if _can_be_tried(one["cure"])]
+    helps = [one for one in tryable if (one.get("proof") or {}).get("verdict") == "helps"]
+    if doc["report"]:
+        console.print(Text.assemble("  page: ", text(doc["report"], "bold")))
+    run = _quoted(doc["run"])
+    if doc.get("applied"):
+        return
+    if helps:
+        _hint(console, "Next: ", f"foveal diagnose {run} --apply {helps[0]['rule']}", " makes the cure a run")
+    elif tryable and not any(one.get("proof") for one in tryable):
+        _hint(console, "Next: ", f"foveal diagnose {run} --prove", " tries the cure")
+    elif not doc["findings"] and not doc["deep"]:
+        _hint(console, "To look closer: ", f"foveal diagnose {run} --deep")
+
+
+def _hint(console: Console, before: str, command: str, after: str = "") -> None:
+    console.print(Text.assemble(before, text(command, "bold"), after), soft_wrap=True)
+
+
+def _can_be_tried(cure: Doc) -> bool:
+    return bool(cure["changes"] or cure["repairs"] or cure["exclude"])
+
+
+def _says(console: Console, said: str, pad: str, style: str = "") -> None:
+    """A sentence, its further lines under its first; a file or program gets it on one line."""
+    shown = text(said, style)
+    if not console.is_terminal:
+        console.print(Text.assemble(pad, shown), soft_wrap=True)
+        return
+    lines = textwrap.wrap(shown.plain, max(30, min(WIDEST, console.width - 1) - len(pad))) or [""]
+    for number, line in enumerate(lines):
+        console.print(Text.assemble(pad if number == 0 else " " * len(pad), (line, style)))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _quoted(path: str) -> str:
+    return f'"{path}"' if any(char.isspace() for char in path) else path

@@ -1,0 +1,53 @@
+"""foveal tune: what is typed goes in, an exit code comes out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ..options import TuneOptions
+from . import show_tune
+from .app import BEGAN
+from .board import Board
+from .commands import Data, Json, deliver
+from .flags import panel, takes
+from .screen import Screen
+
+OF_ONE = ("folds", "find_lr")
+"""Options of one training that mean nothing to a study."""
+
+
+@takes(TuneOptions, hidden=OF_ONE)
+def tune(
+    data: Data = None,
+    /,
+    *,
+    over: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            show_default=False,
+            group=panel("search"),
+            help="What to tune, once an option: lr=log(1e-4,1e-1), momentum=0.8..0.99, network=resnet18,densenet121 "
+            "(default: what the budget is worth, around the default recipe).",
+        ),
+    ] = (),
+    resume: Annotated[
+        str | None,
+        Parameter(
+            group=panel("resume"),
+            help="Go on with this study; --minutes, --trials or --epochs-total make its budget larger.",
+        ),
+    ] = None,
+    json: Json = False,
+    **options: Any,
+) -> int:
+    """Search for settings that train a better network; every trial is a run of its own."""
+    from ..verbs.tune import tune as verb
+
+    def work(screen: Screen) -> dict[str, Any]:
+        asked: dict[str, Any] = {"over": over, "resume": resume, **options}
+        return verb(data, screen=screen, began=BEGAN.get(None), **asked).to_json()
+
+    return deliver(json, work, show_tune.study, Board)

@@ -1,0 +1,354 @@
+"""The work on a study: what to train next, until the budget is used. It is decided from the folder alone each time,
+so that a study that was killed goes on as if it had not been."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import catalog
+from ..errors import DataError, FovealError
+from ..events import Epoch, Started
+from ..folders import TRIALS
+from ..options import TrainOptions, make
+from ..run import OPTIONS, Run
+from ..storage import read_json, write_json
+from ..study import Shelf, Study, Turn, place_of, told
+from ..training.job import PROBED
+from ..trials import Trial
+from ..values import span
+from . import SEARCHES, Ask, Tried, reshape, stops
+from .orders import Died, News, Order, Place, Said
+from .record import WARM, chance_of, keep, next_bar, seconds_per_epoch, tidy, told_of
+
+Screen = Callable[[Any], None]
+DEATHS = 3
+"""Times that a trial's process may die without the trial having moved on, until it is given up."""
+HOPELESS = 5
+"""So many first trials that all fail say that no other will do better."""
+LISTEN_SECONDS = 0.25
+SAVE_SECONDS = 1.0
+"""Of the time, kept for saving the trial that runs when it is over."""
+STOP_SECONDS = 60.0
+"""How long trials may take to save when the study is interrupted."""
+COUNTED = ("precision", "layout", "threads", "compile")
+"""What the default's trial found out about this machine, and the others take over."""
+
+
+@dataclass
+class Tuner:
+    """The work on a study, whose folder is held. `began` is when this process began with it, in Unix seconds."""
+
+    folder: Path
+    place: Place
+    screen: Screen
+    began: float
+    shelf: Shelf = field(init=False)
+    running: dict[int, Order] = field(default_factory=dict)
+    before: float = 0.0
+    """Seconds that the study has taken before this process."""
+    ended: str = ""
+    """Why nothing more is begun."""
+
+    def __post_init__(self) -> None:
+        self.shelf = Shelf(self.folder)
+
+    def run(self) -> Study:
+        """Train until the budget is used; what the study came to.
+
+        Raises:
+            FovealError: what every trial would meet.
+            KeyboardInterrupt: interrupted; says how to go on. What ran was saved.
+        """
+        study = self.shelf.study()
+        self.before = study.seconds / max(1, self.place.room)
+        try:
+            while True:
+                self._fill()
+                if not self.running:
+                    break
+                for news in self.place.news(LISTEN_SECONDS):
+                    self._hear(news)
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
+        finally:
+            self.place.close()
+        return self._concluded()
+
+    # --- what to do next ---
+
+    def _fill(self) -> None:
+        """Give orders while there is room and something to do."""
+        while len(self.running) < self.place.room:
+            order = self._next()
+            if order is None:
+                return
+            self.running[order.number] = order
+            study = self.shelf.study()
+            trial = next(t for t in study.trials if t.number == order.number)
+            self.screen(
+                Turn("goes on" if trial.epochs else "begun", trial, study, self._left_in_words(study))
+            )
+            self.place.give(order)
+
+    def _next(self) -> Order | None:
+        """The next thing to do, or None while there is nothing, or for ever (`ended` says why)."""
+        study = self.shelf.study()
+        left = self._epochs_left(study)
+        self._hopeless(study)
+        for trial in study.trials:
+            if trial.number not in self.running and trial.state in ("waiting", "interrupted", "running"):
+                return self._go_on(study, trial, trial.bars, left)
+        chance = chance_of(study)
+        if not study.trials:
+            return self._begin(study, {}, "the default recipe", left, bars={})
+        finish = stops.to_finish(study, self.running, chance)
+        promising = finish is not None and stops.leads(study, finish, chance)
+        reserve = study.epochs - finish.epochs if finish is not None and promising else 0
+        first = study.rungs[0] if study.rungs else study.epochs
+        next_up = stops.promoted(study, self.running, chance)
+        if next_up is not None and left - reserve >= min(first, study.epochs - next_up.epochs):
+            return self._go_on(study, next_up, stops.bars(study, next_up, chance), left)
+        limit = study.budget.get("trials") or math.inf
+        # what could not be trained to its end any more, however good it is, is not begun
+        if len(study.trials) < limit and left >= max(study.epochs, reserve + first):
+            order = self._propose(study, left)
+            if order is not None:
+                return order
+        if finish is not None:
+            return self._go_on(study, finish, {}, left)
+        if not self.running:
+            self.ended = self.ended or self._why_ended(study, left)
+        return None
+
+    def _go_on(self, study: Study, trial: Trial, bars: Any, left: float) -> Order | None:
+        """Let a trial go on, or begin with one that was killed before it could."""
+        if left < 1:
+            return None
+        asked = read_json(place_of(self.folder, trial.number).with_suffix(".json"))
+        if dict(bars) != dict(trial.bars):
+            asked["bars"] = bars
+            write_json(place_of(self.folder, trial.number).with_suffix(".json"), asked)
+        return self._order(study, trial.number, trial.options, bars, trial.epochs, left)
+
+    def _begin(
+        self, study: Study, options: dict[str, Any], origin: str, left: float, bars: Any = None
+    ) -> Order | None:
+        """A new trial; its file is written before anything else, so that none is lost and none is there twice."""
+        if left < 1:
+            return None
+        number = max((t.number for t in study.trials), default=-1) + 1
+        bars = stops.bars(study, None, chance_of(study)) if bars is None else bars
+        shown = dict(options) or {
+            name: value for name, value in study.record["defaults"].items() if value is not None
+        }
+        asked = {"number": number, "options": shown, "given": options, "origin": origin, "bars": bars}
+        (self.folder / TRIALS).mkdir(exist_ok=True)
+        write_json(place_of(self.folder, number).with_suffix(".json"), asked)
+        return self._order(study, number, shown, bars, 0, left)
+
+    def _propose(self, study: Study, left: float) -> Order | None:
+        """A new setting: what earlier studies found first, then what the search says."""
+        warm = study.record.get("warm") or []
+        used = sum(1 for t in study.trials if t.origin.startswith(WARM))
+        if used < len(warm):
+            return self._begin(study, dict(warm[used]["options"]), f"{WARM} {warm[used]['from']}", left)
+        study = self._reshaped(study)
+        chance = chance_of(study)
+        ask = Ask(
+            study.ranges,
+            (
+                *self._prior(study),
+                *(told_of(t, study, chance, self.running) for t in study.trials if t.state != "failed"),
+            ),
+            sum(1 for t in study.trials if t.origin == study.search),
+            int(study.record["search_seed"]),
+            study.higher_is_better,
+            int(study.record["expected"]),
+            int(study.record.get("points") or 3),
+        )
+        found = catalog.find(SEARCHES, study.search).propose(ask)
+        if found is None:
+            self.ended = "every combination was tried"
+            return None
+        return self._begin(study, found, study.search, left)
+
+    def _prior(self, study: Study) -> list[Tried]:
+        """Trials of earlier studies on the same data, network and schedule."""
+        rows = study.record.get("prior") or []
+        return [Tried(row["options"], row["value"], float(row["share"])) for row in rows]
+
+    def _reshaped(self, study: Study) -> Study:
+        """The study, its ranges wider or narrower where its trials say so; that is kept, and said."""
+        if study.search == "grid":
+            return study
+        ranges, notes = reshape.reshaped(study)
+        notes = [note for note in notes if note not in study.notes]
+        if ranges == study.ranges:
+            return study
+        for note in notes:
+            self.screen(("says", note))
+        keep(self.folder, ranges=[one.to_json() for one in ranges], notes=[*study.notes, *notes])
+        return self.shelf.study()
+
+    def _order(self, study: Study, number: int, options: Any, bars: Any, done: int, left: float) -> Order:
+        folder = place_of(self.folder, number)
+        given = read_json(folder.with_suffix(".json")).get("given", options)
+        values = dict(study.record["options"]) | self._found_out(study, number) | dict(given)
+        values |= {"out": str(folder), "minutes": None}
+        counted = self._counted(study)
+        until = done + int(counted) if done + counted < study.epochs else None
+        deadline = None
+        if study.budget.get("minutes"):
+            deadline = self._end(study) - SAVE_SECONDS
+        make(TrainOptions, values)
+        return Order(number, values, until, deadline, bars)
+
+    def _found_out(self, study: Study, number: int) -> dict[str, Any]:
+        """What the default's trial found out about the machine, where the others have the same network."""
+        first = place_of(self.folder, 0) / OPTIONS
+        roots = {"network", "size", "batch", *COUNTED}
+        if number == 0 or not first.is_file() or roots & {one.name for one in study.ranges}:
+            return {}
+        record = Run(first.parent).options
+        made = record.get("train") or {}
+        if PROBED not in record:
+            return {}
+        return {name: made[name] for name in COUNTED if made.get(name) is not None} | {"probe": False}
+
+    # --- what is left ---
+
+    def _end(self, study: Study) -> float:
+        """When the study's time is over, in Unix seconds."""
+        return self.began + float(study.budget["minutes"]) * 60 - self.before
+
+    def _epochs_left(self, study: Study) -> float:
+        """Epochs that the budget still holds; those that running trials are to take are gone."""
+        left = self._counted(study)
+        if study.budget.get("minutes"):
+            seconds = self._end(study) - SAVE_SECONDS - time.time()
+            left = min(left, max(0.0, seconds / max(1e-6, seconds_per_epoch(study))))
+        return left
+
+    def _counted(self, study: Study) -> float:
+        """Epochs left where they are counted."""
+        if not study.budget.get("epochs_total"):
+            return math.inf
+        done = {t.number: t.epochs for t in study.trials}
+        ahead = sum(
+            max(0, min(order.until or study.epochs, next_bar(order, study)) - done.get(number, 0))
+            for number, order in self.running.items()
+        )
+        return float(study.budget["epochs_total"] - study.epochs_done - ahead)
+
+    def _left_in_words(self, study: Study) -> str:
+        said = []
+        if study.budget.get("trials"):
+            said.append(f"trial {len(study.trials)} of {study.budget['trials']}")
+        if study.budget.get("epochs_total"):
+            said.append(f"{study.epochs_done} of {study.budget['epochs_total']} epochs")
+        if study.budget.get("minutes"):
+            said.append(f"{span(max(0.0, self._end(study) - time.time()))} left")
+        return ", ".join(said)
+
+    def _why_ended(self, study: Study, left: float) -> str:
+        limit = study.budget.get("trials") or math.inf
+        if len(study.trials) >= limit:
+            return f"all {len(study.trials)} trials are done"
+        if study.budget.get("epochs_total") and study.epochs_done >= study.budget["epochs_total"]:
+            return f"all {study.epochs_done} epochs are used"
+        if study.budget.get("minutes") and self._end(study) - time.time() < 2 * SAVE_SECONDS:
+            return "the time is used"
+        what = f"another {'whole training' if not study.rungs else 'trial, even to its first rung'}"
+        return f"what is left of the budget does not hold {what}"
+
+    # --- what happens ---
+
+    def _hear(self, news: News) -> None:
+        if isinstance(news, Said):
+            if isinstance(news.event, Started | Epoch):
+                study = self.shelf.study()
+                trial = next(t for t in study.trials if t.number == news.number)
+                self.screen(Turn("epoch", trial, study, self._left_in_words(study), news.event))
+            else:
+                self.screen(Turn("step", None, None, "", news.event))
+            return
+        order = self.running.pop(news.number)
+        if isinstance(news, Died):
+            self._note_death(order, news.how)
+        elif news.fatal is not None:
+            raise DataError(*news.fatal)
+        elif news.failed:
+            self._fail(order.number, news.failed)
+        study = self.shelf.study()
+        trial = next(t for t in study.trials if t.number == order.number)
+        tidy(trial)
+        self.screen(Turn("ended", trial, study, self._left_in_words(study)))
+
+    def _note_death(self, order: Order, how: str) -> None:
+        """A trial whose process died goes on from its last state, unless it dies again and again at one place."""
+        file = place_of(self.folder, order.number).with_suffix(".json")
+        asked = read_json(file)
+        trial = next(t for t in self.shelf.trials() if t.number == order.number)
+        deaths = [*(asked.get("deaths") or []), trial.epochs]
+        write_json(file, {**asked, "deaths": deaths})
+        if deaths[-DEATHS:] == [trial.epochs] * DEATHS:
+            self._fail(order.number, f"its process died {DEATHS} times at epoch {trial.epochs} ({how})")
+        else:
+            self.screen(
+                ("says", f"The process of trial {order.number} died ({how}): it goes on with another")
+            )
+
+    def _fail(self, number: int, why: str) -> None:
+        file = place_of(self.folder, number).with_suffix(".json")
+        write_json(file, {**read_json(file), "failed": why})
+
+    def _hopeless(self, study: Study) -> None:
+        first = study.trials[:HOPELESS]
+        if len(first) == HOPELESS and all(t.state == "failed" for t in first):
+            raise FovealError(
+                f"None of the first {HOPELESS} trials could be trained: {first[0].says}",
+                "Settings with which this network can be trained on this data.",
+                f"Try one by itself: foveal train DATA {first[0].described()}",
+            )
+
+    def _interrupted(self) -> None:
+        """Have what runs saved, and say how to go on.
+
+        Raises:
+            KeyboardInterrupt: always.
+        """
+        self.place.stop("the study was interrupted")
+        until = time.monotonic() + STOP_SECONDS
+        while self.running and time.monotonic() < until:
+            for news in self.place.news(LISTEN_SECONDS):
+                if not isinstance(news, Said):
+                    self.running.pop(news.number, None)
+        study = self.shelf.study()
+        how = shlex.join(["foveal", "tune", "--resume", str(self.folder)])
+        raise KeyboardInterrupt(f"{told(study)}. All is saved; to go on: {how}")
+
+    def _concluded(self) -> Study:
+        """The study as it ends, with its results in its file."""
+        study = self.shelf.study()
+        unfinished = any(t.state in ("interrupted", "waiting") for t in study.trials)
+        why = "budget" if unfinished or not self.ended.startswith(("all", "every")) else "finished"
+        says = f"{told(study)}. {self.ended[:1].upper()}{self.ended[1:] or 'The budget is used'}."
+        rows = [
+            {
+                "number": t.number,
+                "options": dict(t.options),
+                "state": t.state,
+                "value": t.value,
+                "seconds": t.seconds,
+            }
+            for t in study.trials
+        ]
+        keep(self.folder, why=why, says=says, results=rows)
+        return self.shelf.study()

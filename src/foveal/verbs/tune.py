@@ -1,0 +1,109 @@
+"""foveal tune: a search over settings, whose every trial is a run of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import training
+from ..errors import OptionError
+from ..folders import discard, held
+from ..options import TuneOptions, make
+from ..run import Run
+from ..study import Shelf, Study
+from ..tuners import begin
+from ..tuners.places import LocalWorkers
+from ..tuners.record import keep
+from ..tuners.tuner import Tuner
+from .train import check_early, data_name
+
+Screen = Callable[[Any], None]
+RAISED = ("minutes", "trials", "epochs_total")
+"""What a study that goes on may be given more of."""
+
+
+def tune(
+    data: str | Path | None = None,
+    *,
+    over: Sequence[str] | Mapping[str, Any] = (),
+    resume: str | Path | None = None,
+    screen: Screen | None = None,
+    began: float | None = None,
+    **options: Any,
+) -> Study:
+    """Search for settings that train a better network on `data` (a folder, a CSV, a name; the digits when not given).
+
+    Trial 0 has the default recipe; what is tuned follows the budget, unless `over` says it. Each trial is an ordinary
+    run in `STUDY/trials/`, judged on validation; the test pictures stay untouched.
+
+    Args:
+        data: where the pictures are.
+        over: what to tune: texts like `lr=log(1e-4,1e-1)`, `momentum=0.8..0.99`, `network=resnet18,densenet121`; or a
+            mapping from an option to such a text, to a list of values, or to a pair of floats, its ends.
+        resume: the folder of a study to go on with instead. It keeps its own data and options; only `minutes`,
+            `trials` and `epochs_total` may be given, to make its budget larger: they count from its beginning.
+        screen: called with every choice, issue, event and `study.Turn` as it comes.
+        began: Unix time from which `minutes` count (default: now).
+        options: see `foveal.options.TuneOptions`.
+
+    Raises:
+        FovealError: the data, an option or the study's folder cannot be used.
+        KeyboardInterrupt: interrupted; what ran was saved before, and it says how to go on.
+    """
+    began = time.time() if began is None else began
+    show = screen or (lambda message: None)
+    if resume is not None:
+        return _gone_on(Path(resume), data, over, options, show, began)
+    wanted = make(TuneOptions, options)
+    check_early(begin.training_options(wanted), False)
+    source = None if data is None else str(data)
+    study = begin.ready(source, data_name(data), wanted, over, show, began)
+    folder = begin.made(study, show)
+    with held(folder):
+        try:
+            return _searched(folder, show, began)
+        except Exception:
+            if not any((folder / "trials").glob("*.json")):
+                discard(folder)  # it never came to a first trial
+            raise
+
+
+def _searched(folder: Path, screen: Screen, began: float) -> Study:
+    record = Shelf(folder).record()
+    place = LocalWorkers(folder, int(record["jobs"]), tuple(record["gpus"]))
+    return Tuner(folder, place, screen, began).run()
+
+
+def _gone_on(
+    folder: Path,
+    data: str | Path | None,
+    over: Sequence[str] | Mapping[str, Any],
+    options: dict[str, Any],
+    screen: Screen,
+    began: float,
+) -> Study:
+    """Go on with a study that was stopped, killed, or is to be given more."""
+    record = Shelf(folder).record()
+    more = {name: value for name, value in options.items() if value is not None}
+    others = [
+        *(["DATA"] if data is not None else []),
+        *(["--over"] if over else []),
+        *(more.keys() - {*RAISED}),
+    ]
+    if others:
+        raise OptionError(
+            f"--resume {folder} was given together with {', '.join(sorted(others))}.",
+            "A study goes on with its own data and options; --minutes, --trials and --epochs-total give it more.",
+            f"foveal tune --resume {folder}",
+        )
+    wanted = make(TuneOptions, more)
+    with held(folder):
+        dataset = Run(folder).dataset
+        training.verify(dataset, str(folder), record["options"]["data_home"])
+        if more:
+            budget = {**record["budget"], **{name: getattr(wanted, name) for name in more}}
+            keep(folder, budget=budget)
+        screen(("study", str(folder)))
+        return _searched(folder, screen, began)

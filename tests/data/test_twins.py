@@ -1,0 +1,101 @@
+"""Near duplicates are found however they were made, and different pictures are not taken for such."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from foveal.data.sketches import Pixels, small_of
+from foveal.data.twins import find
+
+COUNT = 40
+
+
+def scene(seed: int, side: int = 96) -> Image.Image:
+    """Something like a photograph: detail of every size, in colour."""
+    draws = np.random.default_rng(seed)
+    total = np.zeros((side, side, 3))
+    for grain in (2, 4, 8, 16):
+        noise = Image.fromarray(draws.integers(0, 256, (grain, grain, 3), dtype=np.uint8))
+        total += np.asarray(noise.resize((side, side), Image.Resampling.BICUBIC), float) / grain**0.9
+    total -= total.min()
+    return Image.fromarray((total / total.max() * 255).astype(np.uint8))
+
+
+def saved(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=40)
+    return Image.open(file).convert("RGB")
+
+
+def inner(image: Image.Image) -> Image.Image:
+    """Without the corners that are empty once a picture was turned."""
+    width, height = image.size
+    return image.crop((width // 20, height // 20, width - width // 20, height - height // 20))
+
+
+def cropped(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    return image.crop((0, height // 10, width - width // 10, height))
+
+
+MADE: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "saved again": saved,
+    "scaled": lambda image: image.resize((48, 60), Image.Resampling.BICUBIC),
+    "cropped": cropped,
+    "turned": lambda image: inner(image.rotate(3, Image.Resampling.BICUBIC)),
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+    "mirrored and cropped": lambda image: cropped(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+}
+
+
+def smalls(images: list[Image.Image]) -> Pixels:
+    return np.stack([small_of(image) for image in images])
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_made_ones_are_found(made: str) -> None:
+    scenes = [scene(seed) for seed in range(COUNT)]
+    pairs, _ = find(smalls([*scenes, *(MADE[made](image) for image in scenes[:10])]))
+    found = {(pair.first, pair.second): pair for pair in pairs}
+    wanted = {(n, COUNT + n) for n in range(10)}
+    assert len(wanted & set(found)) >= 9
+    assert set(found) <= wanted
+    mirrored = [found[key].mirrored for key in wanted & set(found)]
+    assert all(mirrored) if made.startswith("mirrored") else not any(mirrored)
+
+
+def test_every_picture_may_have_twins() -> None:
+    scenes = [scene(seed) for seed in range(COUNT)]
+    pairs, _ = find(smalls([*scenes, *map(saved, scenes), *map(cropped, scenes)]))
+    assert (
+        len({(p.first % COUNT, p.second % COUNT) for p in pairs if p.first % COUNT != p.second % COUNT}) == 0
+    )
+    assert len(pairs) >= 0.9 * 2 * COUNT
+
+
+def test_pictures_of_one_colour_and_none_at_all() -> None:
+    assert find(np.full((5, 32, 32, 3), 90, np.uint8))[0] == []
+    assert find(np.empty((0, 32, 32, 3), np.uint8))[0] == []
+
+
+def test_real_photographs(test_data: Callable[[str], Path]) -> None:
+    files = sorted(test_data("imagenet_samples").glob("*.JPEG"))[:120]
+    pictures = []
+    for file in files:
+        with Image.open(file) as image:
+            image.draft("RGB", (128, 128))
+            pictures.append(image.convert("RGB"))
+    made = [MADE[name](image) for name, image in zip([*MADE] * 5, pictures, strict=False)]
+    pairs, limit = find(smalls([*pictures, *made]))
+    found = {(pair.first, pair.second) for pair in pairs}
+    wanted = {(n, len(pictures) + n) for n in range(len(made))}
+    assert limit > 0.25
+    assert len(found & wanted) >= 0.95 * len(wanted)
+    assert len(found - wanted) <= 1

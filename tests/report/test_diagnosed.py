@@ -1,0 +1,82 @@
+"""The page's section on what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from foveal.doctor import Diagnosis, kept
+from foveal.doctor.kept import Examined
+from foveal.doctor.proof import Pair, Proof
+from foveal.finding import Cure, Evidence, Finding
+from foveal.report import write
+from foveal.report.diagnosed import curves
+from foveal.run import Run
+
+
+def test_what_is_wrong_stands_at_the_top(copy: Callable[[], Run]) -> None:
+    run = copy()
+    shown = tuple(item.id for item in run.dataset.part("train")[:3])
+    evil = '<script>alert("ill")</script>'
+    finding = Finding(
+        "rate_too_high", "error", f"Ill {evil}.",
+        (Evidence("It rose.", {"loss": [[1, 2.0], [2, 5.0], [3, 900.0]]}, (*shown, "gone.png"), ("conv1", "fc")),),
+        "Why so.", Cure("Do less.", {"lr": 0.1}), 0.9,
+        (Finding("loss_stuck", "error", "Stuck.", (), "So.", Cure("No.")),),
+    )  # fmt: skip
+    proof = Proof(
+        "rate_too_high", "accuracy", True, 18, 3, tuple(Pair(n, 0.1, 0.6 + n / 50) for n in range(3)), (4, 4)
+    )
+    unsure = {"vanishing": "unwatched"}
+    rules = ("loss_stuck", "rate_too_high", "vanishing")
+    kept.write(
+        run, Examined(run.folder, Diagnosis((finding,), unsure, rules), proofs={"rate_too_high": proof})
+    )
+    page = write(run).read_text(encoding="utf-8")
+    assert evil not in page
+    top, _, section = page.partition('<section id="diagnosis">')
+    assert "Something is wrong:" in top
+    assert top.index("Something is wrong:") < top.index('class="verdict"')
+    section = section.partition("</section>")[0]
+    for part in (
+        "1. Rate too high",
+        "It rose.",
+        "conv1, fc",
+        "Why so.",
+        "Do less.",
+        "--lr",
+        "Stuck.",
+        "vanishing: unwatched",
+    ):
+        assert part in section, part
+    assert "Restores 52.0 points of accuracy" in section
+    assert section.count("<img") == 3
+    assert section.count('class="gone"') == 1, "a picture that is no longer there"
+    assert section.count("<svg") == 1
+    assert (
+        section.index("1. Rate too high")
+        < section.index("It rose.")
+        < section.index("Why so.")
+        < section.index("Do less.")
+    )
+
+
+def test_nothing_wrong_is_a_line(copy: Callable[[], Run]) -> None:
+    run = copy()
+    kept.write(run, Examined(run.folder, Diagnosis((), {}, ("loss_stuck",) * 3)))
+    page = write(run).read_text(encoding="utf-8")
+    assert "Nothing is wrong: 3 rules looked." in page
+    assert 'id="diagnosis"' not in page
+    (run.folder / "findings.json").write_text("no json")
+    assert "What the doctor says" not in write(run).read_text(encoding="utf-8"), (
+        "a damaged file costs the section"
+    )
+
+
+def test_numbers_by_step_or_epoch_are_drawn() -> None:
+    drawn = curves(
+        {"loss": [[1, 2.0], [2, None], [3, 1.0], [4, 500.0]], "n": 3, "name": "x", "two": [[1, 1], [2, 2]]}
+    )
+    assert [(one.title, one.x, one.log_y) for one in drawn] == [("Loss", "step", True)]
+    assert drawn[0].curves[0].xs == (1.0, 3.0, 4.0)
+    by_epoch = curves({"train_losses": [3.0, 2.0, 1.0], "other": [1.0, 2.0]}, epochs=3)
+    assert [(one.title, one.x) for one in by_epoch] == [("Train losses", "epoch")]
