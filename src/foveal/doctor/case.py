@@ -69,8 +69,10 @@ class Case:
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
-        """Layers that were watched, in the order of the pass."""
-        names = dict.fromkeys(name for sight in self.sights for name in sight.order)
+        """Layers that were watched, in the order of the pass: of the longest one, as training may begin behind frozen
+        layers."""
+        orders = sorted((sight.order for sight in self.sights), key=len, reverse=True)
+        names = dict.fromkeys(name for order in orders for name in order)
         for sight in self.sights:
             names.update(dict.fromkeys(sight.layers))
         return tuple(names)

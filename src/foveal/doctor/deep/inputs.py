@@ -27,6 +27,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
             "std": values.std((0, 2, 3)).tolist(),
             "low": float(values.min()),
             "high": float(values.max()),
+            "colour": float((values[:, 0] - values[:, -1]).abs().mean() / values.std().clamp_min(1e-9)),
             "sharpness": float(
                 (values[..., 1:] - values[..., :-1]).abs().mean() / values.std().clamp_min(1e-9)
             ),

@@ -32,6 +32,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         found["train"] = accuracy(other.outputs, train.truths)
         varied = patient.batch("train", COUNT, augment=True)
         found["varied"] = accuracy(patient.told(network, varied).outputs, varied.truths)
+        found["called"] = _called(patient)
     return found
 
 
@@ -40,3 +41,18 @@ def _seen(patient: Patient, part: str, seed: int) -> Batch:
         torch.manual_seed(seed)
         source = patient.pictures(part, items=spread(patient.dataset.part(part), COUNT))
         return joined([source.to(raw, "cpu", False) for raw in source.epoch(0)])
+
+
+def _called(patient: Patient) -> list[dict[str, Any]]:
+    """What the last network mostly calls the validation pictures of each class: the best one may be an early one that
+    had learned next to nothing."""
+    batch, labels = patient.batch("val", 4 * COUNT), patient.task.labels
+    said = patient.told(patient.network("last"), batch).outputs.argmax(1)
+    found = []
+    for n, label in enumerate(labels):
+        own = said[batch.truths == n]
+        if len(own):
+            most = int(torch.bincount(own, minlength=len(labels)).argmax())
+            share = float((own == most).float().mean())
+            found.append({"truth": label, "called": labels[most], "count": len(own), "share": share})
+    return found

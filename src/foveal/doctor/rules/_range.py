@@ -10,7 +10,9 @@ from ._parts import part
 
 ROOM = 0.35
 """Deviations beyond what pictures from 0 to 1 can give: resizing overshoots a little."""
-State = Literal["fine", "twice", "bytes", "never", "odd"]
+FLAT = 0.01
+"""Share of the range from black to white below which pictures hardly vary: they were divided once too often."""
+State = Literal["fine", "twice", "bytes", "never", "flat", "odd"]
 
 
 def limits(case: Case) -> list[tuple[float, float, float, float]]:
@@ -28,7 +30,8 @@ def state(case: Case, name: str) -> State | None:
     seen = found[name]
     low, high = min(row[0] for row in allowed), max(row[1] for row in allowed)
     if low - ROOM <= seen["low"] and seen["high"] <= high + ROOM:
-        return "never" if _untouched(seen, allowed) else "fine"
+        flat = max(seen["std"]) < FLAT * min(1 / s for _, _, _, s in allowed)
+        return "flat" if flat else "never" if _untouched(seen, allowed) else "fine"
     bytes_high = min((255 - m) / s for _, _, m, s in allowed)
     if seen["high"] > 0.5 * bytes_high or (seen["low"] >= 0 and seen["high"] > 50):
         return "bytes"

@@ -52,6 +52,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         Cure(
             "Draw the weights anew, each layer's by what it is given (He et al. 2015 for rectifiers, Glorot & "
             "Bengio 2010 for sigmoids and tangents), with biases 0; or put a norm after each convolution.",
+            repairs=("redraw",),
         ),
         confidence=0.92,
     )

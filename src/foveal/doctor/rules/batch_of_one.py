@@ -13,9 +13,9 @@ SOURCE = (
 )
 LEVEL = "network"
 EXPLAINS = (
-    "batchnorm_stale", "loss_stuck", "oscillation", "underfitting", "metric_disagrees", "rate_too_high",
-    "updates_too_large", "modes_disagree", "stopped_too_early", "overfitting", "schedule_ends_wrongly",
-    "rate_too_low", "exploding", "below_published", "saturation", "dead_units",
+    "updates_too_small", "batchnorm_stale", "loss_stuck", "oscillation", "underfitting", "metric_disagrees",
+    "rate_too_high", "updates_too_large", "modes_disagree", "stopped_too_early", "overfitting",
+    "schedule_ends_wrongly", "rate_too_low", "exploding", "below_published", "saturation", "dead_units",
 )  # fmt: skip
 SMALL = 2
 

@@ -75,7 +75,7 @@ def _cure(case: Case, began: bool) -> Cure:
     if began:
         return Cure(
             "Draw the weights by He et al. 2015 and let biases begin at 0, or put a norm before each rectifier.",
-            repairs=(),
+            repairs=("redraw",),
         )
     if times is not None and times > 3:
         return Cure("Train at a rate that the network bears; a range test finds it.", {"find_lr": True})

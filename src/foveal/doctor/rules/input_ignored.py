@@ -12,9 +12,9 @@ from ._parts import part, percent, untested
 SOURCE = "Karpathy 2019, A Recipe: an input-independent baseline; TheDeepChecker: zeroed inputs"
 LEVEL = "network"
 EXPLAINS = (
-    "loss_stuck", "dead_units", "vanishing", "underfitting", "updates_too_small", "rate_too_low",
-    "stopped_too_early", "cannot_fit", "metric_disagrees", "bad_initialisation", "schedule_ends_wrongly",
-    "below_published", "saturation",
+    "rate_too_high", "loss_stuck", "dead_units", "vanishing", "underfitting", "updates_too_small",
+    "rate_too_low", "stopped_too_early", "cannot_fit", "metric_disagrees", "bad_initialisation",
+    "schedule_ends_wrongly", "below_published", "saturation",
 )  # fmt: skip
 NOTHING = 1e-7
 

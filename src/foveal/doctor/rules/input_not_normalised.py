@@ -26,7 +26,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     if found is None:
         return untested(case, "inputs", "what the network is given")
     states = {name: state(case, name) for name in ("varied", "plain", "val")}
-    ill = {name for name, what in states.items() if what in ("bytes", "never")}
+    ill = {name for name, what in states.items() if what in ("bytes", "never", "flat")}
     if not {"varied", "plain"} & ill or not _all_alike(states):
         return None
     seen = found["plain"]

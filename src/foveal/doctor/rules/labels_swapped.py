@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ...intervals import wilson
 from ..case import Case
@@ -10,7 +13,14 @@ SOURCE = (
     "own: classes whose pictures are mostly called by the name of another, which are called by theirs in turn"
 )
 LEVEL = "data"
-EXPLAINS = ("overfitting", "labels_noisy", "underfitting", "metric_disagrees")
+EXPLAINS = (
+    "overfitting",
+    "labels_noisy",
+    "underfitting",
+    "metric_disagrees",
+    "loss_stuck",
+    "wrong_channel_order",
+)
 MOSTLY = 0.5
 """Lower end of the share of a class's pictures that are called by one other name."""
 FEWEST = 10
@@ -19,17 +29,18 @@ FEWEST = 10
 def examine(case: Case) -> Finding | Unsure | None:
     if case.record.kind != "classes":
         return None
-    rows = {row["truth"]: row for row in case.data.get("confused", ())}
-    moved = {
-        truth: row["called"]
-        for truth, row in rows.items()
-        if row["called"] != truth
-        and row["count"] >= FEWEST
-        and wilson(row["share"], row["count"])[0] > MOSTLY
-    }
-    rings = _rings(moved)
-    if not rings:
-        return None if rows else Unsure("No picture was judged after training, so no label can be compared.")
+    told = (case.data.get("confused", ()), case.tests.get("splits", {}).get("called", ()))
+    for listed in told:
+        rows = {row["truth"]: row for row in listed}
+        rings = _rings(_moved(rows))
+        if rings:
+            break
+    else:
+        return (
+            None
+            if any(told)
+            else Unsure("No picture was judged after training, so no label can be compared.")
+        )
     names = [name for ring in rings for name in ring]
     says = "; ".join(" -> ".join((*ring, ring[0])) for ring in rings)
     evidence = tuple(
@@ -50,6 +61,17 @@ def examine(case: Case) -> Finding | Unsure | None:
         Cure("Compare pictures of these labels in both splits, and rename what is exchanged in one of them."),
         confidence=0.95,
     )
+
+
+def _moved(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Classes whose pictures are mostly called by another name."""
+    return {
+        truth: row["called"]
+        for truth, row in rows.items()
+        if row["called"] != truth
+        and row["count"] >= FEWEST
+        and wilson(row["share"], row["count"])[0] > MOSTLY
+    }
 
 
 def _rings(moved: dict[str, str]) -> list[tuple[str, ...]]:

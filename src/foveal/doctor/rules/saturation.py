@@ -54,6 +54,7 @@ def examine(case: Case) -> Finding | Unsure | None:
             if began
             else "Train at a smaller rate: a range test finds one. Or put a norm before the activations.",
             {} if began else {"find_lr": True},
+            repairs=("redraw",) if began else (),
         ),
         confidence=0.9,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._parts import part, percent, surely_above, untested
@@ -15,12 +18,15 @@ EXPLAINS = (
     "schedule_ends_wrongly",
 )  # fmt: skip
 LEAST = 0.15
+SHIFT, SCALE = 0.6, 2.0
+"""Deviations between means, and times a deviation, from which training and validation pictures are of two kinds."""
 WAYS = {
     "fine": "normalised once",
     "twice": "normalised twice",
     "bytes": "0 to 255",
     "never": "0 to 1",
     "odd": "out of range",
+    "flat": "next to one shade",
 }
 
 
@@ -41,6 +47,15 @@ def examine(case: Case) -> Finding | Unsure | None:
         return _finding(said, told, 0.95)
     if splits is None or "varied" not in splits:
         return None
+    if inputs is not None and surely_above(splits["train"], splits["val"], splits["count"], LEAST):
+        apart = _look_apart(inputs)
+        if apart:
+            said = f"Validation pictures are not like training pictures: {apart}."
+            told = Evidence(
+                f"{percent(splits['train'])} of the training pictures are right, and {percent(splits['val'])} of the "
+                "validation pictures.", {**splits, "plain": inputs["plain"], "judged": inputs["val"]},
+            )  # fmt: skip
+            return _finding(said, told, 0.8)
     if surely_above(splits["varied"], splits["train"], splits["count"], LEAST):
         said = (
             f"Of the same training pictures {percent(splits['varied'])} are right as training gives them, and "
@@ -48,6 +63,22 @@ def examine(case: Case) -> Finding | Unsure | None:
         )
         return _finding(said, Evidence(said, dict(splits)), 0.85)
     return None
+
+
+def _look_apart(inputs: Mapping[str, Any]) -> str:
+    """How validation pictures differ from training pictures, prepared alike; empty where they do not."""
+    own, other = inputs["plain"], inputs["val"]
+    for mine, theirs, deviation in zip(own["mean"], other["mean"], own["std"], strict=True):
+        if abs(mine - theirs) > SHIFT * max(deviation, 1e-6):
+            return f"their mean is {theirs:.2g}, that of training pictures {mine:.2g} (deviation {deviation:.2g})"
+    for mine, theirs in zip(own["std"], other["std"], strict=True):
+        if not 1 / SCALE < (theirs + 1e-6) / (mine + 1e-6) < SCALE:
+            return f"their deviation is {theirs:.2g}, that of training pictures {mine:.2g}"
+    first, second = own.get("colour", 0.0), other.get("colour", 0.0)
+    if max(first, second) > 0.1 and min(first, second) < 0.2 * max(first, second):
+        grey, coloured = ("training", "validation") if first < second else ("validation", "training")
+        return f"{grey} pictures are grey, {coloured} pictures have colours"
+    return ""
 
 
 def _finding(said: str, told: Evidence, confidence: float) -> Finding:
