@@ -12,13 +12,16 @@ from ..errors import FovealError
 from ..run import Run
 from .case import Case, read
 from .patient import Patient, asleep
+from .rules._course import poor
 
 KIND = "doctor.deep"
 ORDER = (
-    "loss", "outputs", "splits", "inputs", "modes", "mixing", "blind", "preprocessing", "one_batch",
-    "shuffled", "augmentation", "learning_curve", "extremes",
+    "loss", "outputs", "splits", "inputs", "modes", "mixing", "blind", "activity", "moves", "preprocessing",
+    "extremes", "one_batch", "augmentation", "subset", "shuffled", "learning_curve",
 )  # fmt: skip
 """What is tested first; names that are not here come last."""
+WHY, LITTLE = ("one_batch", "augmentation"), 0.12
+"""Deep tests that are made always where at least this share of what there is to be learned was not: they ask why."""
 
 
 class Test(Protocol):
@@ -39,7 +42,8 @@ def examine(
     seconds: float = 60.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Case:
-    """The case of a run with its tests made: the quick ones, or with `deep` all that fit into `seconds`.
+    """The case of a run with its tests made: the quick ones, those that ask why a run learned little, or with `deep`
+    all that fit into `seconds`.
 
     A test that fails, or for which no time is left, has `failed` with the reason in place of its numbers.
 
@@ -53,7 +57,8 @@ def examine(
         return dataclasses.replace(case, tests={"patient": {"failed": _said(error)}})
     known = catalog.names(KIND)
     names = [name for name in (*ORDER, *(n for n in known if n not in ORDER)) if name in known]
-    names = [name for name in names if deep or catalog.find(KIND, name).QUICK]
+    ill = poor(case, LITTLE)
+    names = [name for name in names if deep or catalog.find(KIND, name).QUICK or (ill and name in WHY)]
     found: dict[str, dict[str, Any]] = {}
     for place, name in enumerate(names):
         made = _made(name, patient)

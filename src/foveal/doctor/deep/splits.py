@@ -32,6 +32,9 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         found["train"] = accuracy(other.outputs, train.truths)
         varied = patient.batch("train", COUNT, augment=True)
         found["varied"] = accuracy(patient.told(network, varied).outputs, varied.truths)
+        last = patient.network("last")
+        found["last_val"] = accuracy(patient.told(last, first).outputs, first.truths)
+        found["last_train"] = accuracy(patient.told(last, train).outputs, train.truths)
         found["called"] = _called(patient)
     return found
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor, result
@@ -14,47 +17,80 @@ EXPLAINS = (
     "split_preprocessing", "dropout_too_strong", "weight_decay_too_strong", "schedule_ends_wrongly",
     "metric_disagrees", "cannot_fit",
 )  # fmt: skip
-LEAST = 0.2
+LEAST, FALLS, GAINS = 0.2, 0.1, 0.08
+"""What varied pictures lose before a trained network; before one taught without; and what that one is ahead by."""
+LEARNED = 0.8
+NONE: Mapping[str, Any] = {"augment": "none", "flip": False, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0}
 
 
 def examine(case: Case) -> Finding | Unsure | None:
-    splits, deep = part(case, "splits"), part(case, "augmentation")
-    ways = [
-        name
-        for name, none in (("augment", "none"), ("erase", 0.0), ("mixup", 0.0), ("cutmix", 0.0))
-        if case.options.get(name) not in (None, none, 0)
-    ]
+    splits = part(case, "splits")
     if splits is None or "varied" not in splits or not poor(case, 0.12):
         return None
-    low, high = splits["varied"], splits["train"]
-    lost = surely_above(high, low, splits["count"], LEAST)
-    if deep is not None:
-        lost = lost or (
-            deep["taught_plain"] > 0.8 and deep["taught_varied"] < deep["commonest"] + 0.1 and poor(case, 0.3)
-        )
-    strong = (
-        [name for name in ("mixup", "cutmix") if float(case.options.get(name) or 0) > 1] if not lost else []
-    )
-    if not lost and not strong:
+    ways = [name for name, none in NONE.items() if case.options.get(name) not in (None, none, 0)]
+    said = _seen(splits) or _taught(part(case, "augmentation")) or _blended(case, ways)
+    if said is None:
         return None
-    changes = {name: (0.0 if name != "augment" else "light") for name in (ways or ["augment"])}
-    if case.options.get("augment") in (None, "none", "light"):
-        changes["augment"] = "none"
+    evidence, culprit = said
     return Finding(
         "augmentation_destroys",
         "error" if poor(case, 0.4) else "warning",
-        f"Of the same {splits['count']} training pictures {percent(high)} are right as they are, and "
-        f"{percent(low)} as they are varied: {result(case)}.",
-        (
-            Evidence(
-                f"Varied by {', '.join(ways) or 'the view'}.",
-                {**splits, **{n: case.options.get(n) for n in ways}},
-            ),
-        ),
-        "A varied picture must still be what its label says. Where it is not (a 6 turned upside down, an object "
-        "that is erased), training asks for what cannot be seen.",
+        f"Varied training pictures no longer show what they are (varied by {', '.join(ways) or 'the view'}): "
+        f"{result(case)}.",
+        (evidence,),
+        "A varied picture must still be what its label says. Where it is not (a 6 turned upside down, an arrow "
+        "mirrored, an object that is erased), training asks for what cannot be seen.",
         Cure(
-            "Vary pictures less, and look at what training sees: foveal inspect DATA --augment NAME.", changes
+            "Vary pictures less, and look at what training sees: foveal inspect DATA --augment NAME.",
+            _changes(case, ways, culprit),
         ),
         confidence=0.85,
     )
+
+
+def _seen(splits: Mapping[str, Any]) -> tuple[Evidence, str] | None:
+    """By the run's own network."""
+    low, high, count = splits["varied"], splits["train"], splits["count"]
+    if not surely_above(high, low, count, LEAST):
+        return None
+    says = f"Of the same {count} training pictures {percent(high)} are right as they are, and {percent(low)} varied."
+    return Evidence(says, dict(splits)), ""
+
+
+def _taught(found: Mapping[str, Any] | None) -> tuple[Evidence, str] | None:
+    """By a network that was taught without, and tells more validation pictures than the run."""
+    if found is None or not found["whole"] or found["taught_plain"] < LEARNED:
+        return None
+    count, judged = found["count"], found["judged"]
+    falls = surely_above(found["taught_plain"], found["taught_varied"], count, FALLS)
+    if not (falls and surely_above(found["taught_val"], found["val"], judged, GAINS)):
+        return None
+    mirrors = surely_above(found["taught_val"], found["taught_mirrored"], judged, FALLS)
+    says = (
+        f"A network that was taught {count} training pictures as they are tells {percent(found['taught_val'])} of "
+        f"{judged} validation pictures, this run {percent(found['val'])}; of training pictures it tells "
+        f"{percent(found['taught_plain'])}, and {percent(found['taught_varied'])} of the same ones varied"
+        + (f" ({percent(found['taught_mirrored'])} of validation pictures mirrored)" if mirrors else "")
+    )
+    return Evidence(f"{says}.", dict(found)), "flip" if mirrors else ""
+
+
+def _blended(case: Case, ways: list[str]) -> tuple[Evidence, str] | None:
+    strong = [name for name in ("mixup", "cutmix") if float(case.options.get(name) or 0) > 1]
+    if not strong:
+        return None
+    told = " and ".join(f"{name} with {float(case.options[name]):g}" for name in strong)
+    says = f"Shares of about a half are usual at {told}: most training pictures are two at once."
+    return Evidence(says, {name: case.options[name] for name in strong}), ""
+
+
+def _changes(case: Case, ways: list[str], culprit: str) -> dict[str, Any]:
+    if culprit in ways:
+        return {culprit: NONE[culprit]}
+    others = [name for name in ways if name != "flip"]
+    if not others:
+        return {"flip": False} if ways else {"augment": "none"}
+    changes = {name: NONE[name] for name in others}
+    if "augment" in others and case.options["augment"] != "light":
+        changes["augment"] = "light"
+    return changes

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor
@@ -13,7 +16,8 @@ EXPLAINS = (
     "loss_stuck", "underfitting", "rate_too_low", "updates_too_small", "stopped_too_early",
     "below_published", "schedule_ends_wrongly",
 )  # fmt: skip
-ENOUGH = 0.9
+ENOUGH, FEWEST = 0.9, 100
+"""Share of the pictures, and steps before it is said that they were not enough."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -25,7 +29,11 @@ def examine(case: Case) -> Finding | Unsure | None:
             )
         return None
     plain, own = found["plain"], found["own"]
-    if plain["accuracy"] >= ENOUGH or plain["steps"] < 100 or not poor(case, 0.2):
+    if not poor(case, 0.2):
+        return None
+    if plain["accuracy"] >= ENOUGH:
+        return _some(part(case, "subset"))
+    if plain["steps"] < FEWEST:
         return None
     return Finding(
         "cannot_fit",
@@ -50,4 +58,27 @@ def examine(case: Case) -> Finding | Unsure | None:
             {"network": "resnet9"},
         ),
         confidence=0.9,
+    )
+
+
+def _some(found: Mapping[str, Any] | None) -> Finding | None:
+    """A dozen pictures are learned, and a few of each class are not."""
+    if found is None or not found["whole"] or found["accuracy"] >= ENOUGH or found["steps"] < FEWEST:
+        return None
+    return Finding(
+        "cannot_fit",
+        "warning",
+        f"{found['count']} pictures of {found['classes']} classes are not learned by heart in {found['steps']} steps: "
+        f"{percent(found['accuracy'])} are right.",
+        (
+            Evidence(
+                f"With Adam at a rate of 0.001; always answering the commonest class gives "
+                f"{percent(found['commonest'])}. A dozen pictures are learned.",
+                dict(found),
+            ),
+        ),
+        "The network can hold or tell apart too little: a layer that is too narrow, pictures shrunk too far, or "
+        "features that are frozen or cut off.",
+        Cure("Take a network that can hold more.", {"network": "resnet9"}),
+        confidence=0.75,
     )

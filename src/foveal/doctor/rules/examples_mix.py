@@ -10,7 +10,7 @@ SOURCE = "Karpathy 2019, A Recipe: use backprop to chart dependencies; TheDeepCh
 LEVEL = "network"
 EXPLAINS = (
     "loss_stuck", "metric_disagrees", "underfitting", "oscillation", "overfitting", "stopped_too_early",
-    "below_published", "modes_disagree", "cannot_fit", "rate_too_low",
+    "below_published", "modes_disagree", "cannot_fit", "rate_too_low", "batchnorm_stale",
 )  # fmt: skip
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor
 from ._inside import FEWEST, kernels, measured, named
+from ._parts import part
 
 SOURCE = (
     "TrainCheck (Jiang et al. 2025); Karpathy 2019: check what is trained; DeepLocalize: gradients that are 0"
@@ -26,7 +29,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     if asked:
         return _weak(case)
     if len(sights) < FEWEST:
-        return None
+        return _tried(case)
     layers = kernels(case)
     # no gradient at all: one that is 0 is an illness of what comes after
     cut = [
@@ -36,17 +39,40 @@ def examine(case: Case) -> Finding | Unsure | None:
     ]
     if not cut or not poor(case, 0.05):
         return None
+    return _finding(
+        f"{len(cut)} of {len(layers)} layers got no gradient at any of {len(sights)} looked-at steps",
+        cut,
+        Evidence(
+            "They were part of each pass, and nothing was frozen by the options.",
+            {"looks": len(sights)},
+            layers=tuple(cut),
+        ),
+    )
+
+
+def _tried(case: Case) -> Finding | None:
+    """Where training was not watched: what of a fresh network gets no gradient in a step."""
+    found = part(case, "moves")
+    if found is None or found["frozen"] or not found["without_gradient"] or not poor(case, 0.05):
+        return None
+    names = tuple(found["without_gradient"])
+    return _finding(
+        f"{len(names)} of {found['parameters']} parameters got no gradient in a step of a fresh network",
+        names,
+        Evidence(
+            f"{found['with_gradient']} got one, of {found['count']} pictures.",
+            {"with_gradient": found["with_gradient"]},
+            layers=names,
+        ),
+    )
+
+
+def _finding(which: str, names: Sequence[str], told: Evidence) -> Finding:
     return Finding(
         "frozen_by_mistake",
         "error",
-        f"{len(cut)} of {len(layers)} layers got no gradient at any of {len(sights)} looked-at steps: {named(cut)}.",
-        (
-            Evidence(
-                "They were part of each pass, and nothing was frozen by the options.",
-                {"looks": len(sights)},
-                layers=tuple(cut),
-            ),
-        ),
+        f"{which}: {named(names)}.",
+        (told,),
         "A parameter that asks for no gradient, or an operation that cuts the graph (detach, no_grad, a "
         "rounding), keeps these layers as they were drawn.",
         Cure(

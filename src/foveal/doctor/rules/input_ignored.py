@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
@@ -23,20 +25,16 @@ def examine(case: Case) -> Finding | Unsure | None:
     found = part(case, "blind")
     if found is None:
         return untested(case, "blind", "whether pictures matter")
-    inside = [layer for layer in case.layers if case.kinds.get(layer) == "rectifier"]
-    dead = any(
-        own.get("dead", 0) >= 1
-        for sight in case.sights[-3:]
-        for name, own in sight.layers.items()
-        if name in inside
-    )
     known = (
         math.isfinite(found["apart"])
         and math.isfinite(found["gradient"])
         and case.record.status != "diverged"
     )
-    if not known or found["gradient"] > 0 or found["apart"] > NOTHING or dead or not poor(case):
-        return None  # a layer that died is an illness of its own
+    if not known or found["gradient"] > 0 or found["apart"] > NOTHING or not poor(case):
+        return None
+    where = part(case, "activity")
+    if _has_died(case, where):
+        return None  # an illness of its own
     return Finding(
         "input_ignored",
         "error",
@@ -44,16 +42,42 @@ def examine(case: Case) -> Finding | Unsure | None:
         (
             Evidence(
                 f"{percent(found['accuracy'])} are right, and {percent(found['empty'])} with empty pictures; the "
-                "gradient at "
-                f"the pixels is {found['gradient']:.3g}.",
+                f"gradient at the pixels is {found['gradient']:.3g}.",
                 dict(found),
             ),
+            *_place(where),
         ),
         "Nothing of the picture reaches the answer: a branch that is not used, a multiplication by 0, or a cut "
         "graph.",
         Cure(
-            "Follow a picture through the network, layer by layer (foveal explain activations RUN), to where it "
-            "is lost."
+            "Look at what comes before the first layer that gives the same for all pictures, and follow a picture there "
+            "(foveal explain activations RUN)."
         ),
         confidence=0.95,
+    )
+
+
+def _has_died(case: Case, where: Mapping[str, Any] | None) -> bool:
+    """Whether pictures are lost in a rectifier whose units died, or in a kernel that has gone to 0."""
+    if where is not None and where["first"]:
+        return where["kind"] == "rectifier" or bool(where["empty"])
+    inside = [layer for layer in case.layers if case.kinds.get(layer) == "rectifier"]
+    return any(
+        own.get("dead", 0) >= 1
+        for sight in case.sights[-3:]
+        for name, own in sight.layers.items()
+        if name in inside
+    )
+
+
+def _place(where: Mapping[str, Any] | None) -> tuple[Evidence, ...]:
+    if where is None or not where["first"]:
+        return ()
+    return (
+        Evidence(
+            f"Of {where['layers']} layers {where['first']}, number {where['place'] + 1} in the pass, is the first that "
+            f"gives the same for all of {where['count']} pictures.",
+            {"place": where["place"]},
+            layers=(where["first"],),
+        ),
     )

@@ -13,7 +13,7 @@ EXPLAINS = (
     "loss_stuck", "exploding", "not_finite", "dead_units", "saturation", "bad_initialisation",
     "rate_too_high", "oscillation", "underfitting", "updates_too_large", "stopped_too_early", "overfitting",
     "schedule_ends_wrongly", "metric_disagrees", "below_published", "split_preprocessing", "cannot_fit",
-    "wrong_preprocessing", "rate_too_low",
+    "wrong_preprocessing", "rate_too_low", "frozen_by_mistake",
 )  # fmt: skip
 
 

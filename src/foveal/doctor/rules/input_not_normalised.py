@@ -17,7 +17,7 @@ EXPLAINS = (
     "rate_too_high", "oscillation", "underfitting", "updates_too_large", "updates_too_small",
     "rate_too_low", "stopped_too_early", "vanishing", "overfitting", "schedule_ends_wrongly",
     "metric_disagrees", "below_published", "split_preprocessing", "cannot_fit", "wrong_preprocessing",
-    "batchnorm_stale", "input_ignored",
+    "batchnorm_stale", "input_ignored", "frozen_by_mistake",
 )  # fmt: skip
 
 
@@ -27,8 +27,8 @@ def examine(case: Case) -> Finding | Unsure | None:
         return untested(case, "inputs", "what the network is given")
     states = {name: state(case, name) for name in ("varied", "plain", "val")}
     ill = {name for name, what in states.items() if what in ("bytes", "never", "flat")}
-    if not {"varied", "plain"} & ill or not _all_alike(states):
-        return None
+    if "varied" not in ill or not _all_alike(states):
+        return None  # where training pictures are well prepared, only evaluation is ill
     seen = found["plain"]
     return Finding(
         "input_not_normalised",

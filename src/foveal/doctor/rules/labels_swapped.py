@@ -19,7 +19,6 @@ EXPLAINS = (
     "underfitting",
     "metric_disagrees",
     "loss_stuck",
-    "wrong_channel_order",
 )
 MOSTLY = 0.5
 """Lower end of the share of a class's pictures that are called by one other name."""

@@ -17,7 +17,7 @@ LEVEL = "data"
 EXPLAINS = ("suspiciously_good",)
 MANY = 0.05
 """Share of the judged pictures from which on copies, the same to the eye, are an illness by themselves."""
-MOVED = 0.01
+MOVED = 0.02
 """What the score must fall by without near duplicates, which drawn pictures and simple scenes have in all innocence."""
 FEWEST = 3
 
@@ -78,14 +78,14 @@ def _judged(pair: Mapping[str, Any]) -> str:
 
 
 def _surely(whole: Mapping[str, Any] | None, apart: Mapping[str, Any] | None) -> bool:
-    """Whether those with a twin are right more often than the others by more than luck (95 %)."""
+    """Whether those with a twin are right more often than the others by more than luck (three deviations)."""
     if not whole or not apart or not apart["count"] or whole["count"] <= apart["count"]:
         return False
     count = whole["count"] - apart["count"]
     hits = whole["accuracy"] * whole["count"] - apart["accuracy"] * apart["count"]
     own, middle = hits / count, whole["accuracy"]
     luck = (max(1e-9, middle * (1 - middle)) * (1 / count + 1 / apart["count"])) ** 0.5
-    return bool(own - apart["accuracy"] > 1.96 * luck)
+    return bool(own - apart["accuracy"] > 3 * luck)
 
 
 def _how(twins: list[Mapping[str, Any]]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._inside import FEWEST, kernels, measured, named, of_kind
+from ._parts import part
 
 SOURCE = "TrainCheck (Jiang et al. 2025): what has gradients must change in a step; PyTorch forum 84911"
 LEVEL = "optimizer"
@@ -18,7 +21,9 @@ def examine(case: Case) -> Finding | Unsure | None:
     # a first step may be let pass by half precision, and a warm-up may begin at 0
     sights = [s for s in case.sights if s.lr > 0 and not s.norms.get("skipped") and s.step > 0]
     if len(sights) < FEWEST:
-        return None if not case.sights else Unsure("Too few steps were watched to see what moves.")
+        return _tried(case) or (
+            Unsure("Too few steps were watched to see what moves.") if case.sights else None
+        )
     layers = (*kernels(case), *of_kind(case, "norm"))
     still = []
     for layer in layers:
@@ -26,22 +31,40 @@ def examine(case: Case) -> Finding | Unsure | None:
         if len(grads) >= FEWEST and len(moved) >= FEWEST and min(grads) > 1e-8 and max(moved) == 0:
             still.append(layer)
     if not still:
+        return _tried(case)
+    told = Evidence(
+        f"At each of {len(sights)} looked-at steps their gradients were not 0, and their weights were the same before "
+        "and after the step.",
+        {"looks": len(sights), "layers": len(layers)},
+        layers=tuple(still),
+    )
+    return _finding(f"{len(still)} of {len(layers)} layers", still, told)
+
+
+def _tried(case: Case) -> Finding | None:
+    """What a step of a fresh network does not move, made by the run's own optimizer."""
+    found = part(case, "moves")
+    if found is None or not found["unmoved"]:
         return None
+    names = tuple(found["unmoved"])
+    told = Evidence(
+        f"In a step of a fresh network with {found['count']} pictures {found['with_gradient']} of "
+        f"{found['parameters']} parameters that are to learn got a gradient, and these did not move; "
+        f"{len(found['not_given'])} were not given to the optimizer.",
+        {"with_gradient": found["with_gradient"], "not_given": found["not_given"]},
+        layers=names,
+    )
+    return _finding(f"{len(names)} of {found['parameters']} parameters", names, told)
+
+
+def _finding(which: str, names: Sequence[str], told: Evidence) -> Finding:
     return Finding(
         "optimizer_lacks_parameters",
         "error",
-        f"{len(still)} of {len(layers)} layers get gradients and are never moved: {named(still)}.",
-        (
-            Evidence(
-                f"At each of {len(sights)} looked-at steps their gradients were not 0, and their weights were the "
-                "same "
-                "before and after the step.",
-                {"looks": len(sights), "layers": len(layers)},
-                layers=tuple(still),
-            ),
-        ),
-        "The optimizer moves only the parameters that it was given. These layers stay as they were drawn, and all "
-        "others must make do with what they give.",
+        f"{which} get gradients and are never moved: {named(names)}.",
+        (told,),
+        "The optimizer moves only the parameters that it was given. These stay as they were drawn, and all others must "
+        "make do with what they give.",
         Cure(
             "Give the optimizer all of the network's parameters that are to learn, after the network is whole."
         ),

@@ -15,7 +15,7 @@ LEVEL = "input"
 EXPLAINS = (
     "overfitting", "metric_disagrees", "loss_stuck", "below_published", "stopped_too_early",
     "modes_disagree", "batchnorm_stale", "oscillation", "wrong_channel_order", "underfitting",
-    "schedule_ends_wrongly",
+    "schedule_ends_wrongly", "wrong_preprocessing",
 )  # fmt: skip
 LEAST = 0.15
 SHIFT, SCALE = 0.6, 2.0
@@ -47,12 +47,14 @@ def examine(case: Case) -> Finding | Unsure | None:
         return _finding(said, told, 0.95)
     if splits is None or "varied" not in splits:
         return None
-    if inputs is not None and surely_above(splits["train"], splits["val"], splits["count"], LEAST):
+    # the best network may be an early one that had learned next to nothing
+    low, high = splits.get("last_val", splits["val"]), splits.get("last_train", splits["train"])
+    if inputs is not None and surely_above(high, low, splits["count"], LEAST):
         apart = _look_apart(inputs)
         if apart:
             said = f"Validation pictures are not like training pictures: {apart}."
             told = Evidence(
-                f"{percent(splits['train'])} of the training pictures are right, and {percent(splits['val'])} of the "
+                f"{percent(high)} of the training pictures are right, and {percent(low)} of the "
                 "validation pictures.", {**splits, "plain": inputs["plain"], "judged": inputs["val"]},
             )  # fmt: skip
             return _finding(said, told, 0.8)

@@ -11,8 +11,8 @@ from ._parts import part, percent, untested
 SOURCE = "McNemar's test on validation pictures with their channels turned round; own measurement"
 LEVEL = "input"
 EXPLAINS = (
-    "split_preprocessing", "metric_disagrees", "overfitting", "below_published", "wrong_preprocessing",
-    "stopped_too_early", "modes_disagree", "underfitting", "suspiciously_good",
+    "labels_swapped", "split_preprocessing", "metric_disagrees", "overfitting", "below_published",
+    "wrong_preprocessing", "stopped_too_early", "modes_disagree", "underfitting", "suspiciously_good",
 )  # fmt: skip
 LEAST = 0.04
 

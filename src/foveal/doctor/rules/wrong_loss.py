@@ -8,7 +8,7 @@ from typing import Any
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor
-from ._parts import part, untested
+from ._parts import part, percent, untested
 
 SOURCE = "NeuraLint (Nikanjam et al. 2021) and AutoTrainer (Zhang et al. 2021): loss and last activation do not match"
 LEVEL = "loss"
@@ -50,6 +50,13 @@ def examine(case: Case) -> Finding | Unsure | None:
             f"Undecided answers cost {loss['undecided']:.3g}, and cross-entropy, which the run names as its loss, "
             f"would say ln {loss['labels']} = {loss['guess']:.3f}: it is another loss."
         )
+    elif outputs is not None and outputs.get("rectified") and poor(case, 0.1):
+        said = (
+            f"The network ends in a rectifier: none of its scores for {outputs['count']} pictures is below 0, and "
+            f"{percent(outputs['zeros'])} are 0, through which nothing is learned."
+        )
+        cure = Cure("Take the rectifier off the network's end.", repairs=("strip_softmax",))
+        return _finding(said, {**outputs}, cure)
     elif outputs is not None and outputs["squashed"] and poor(case, 0.1):
         said = (
             f"The network ends in a sigmoid (all it gives lies between {outputs['low']:.3g} and "

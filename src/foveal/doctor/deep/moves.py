@@ -1,0 +1,46 @@
+"""Whether one step of training moves every parameter that is to learn."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from ...state import State
+from ...structure.layers import set_training
+from ..patient import Patient
+
+SOURCE = "TrainCheck (Jiang et al. 2025): what has a gradient must change in a step; PyTorch forum 84911"
+QUICK = True
+COUNT, SHOWN = 8, 50
+
+
+def measure(patient: Patient) -> dict[str, Any] | None:
+    """A fresh network, frozen and given to the optimizer as the run's last stage has it, makes one step at the highest
+    rate."""
+    batch = patient.batch("train", COUNT)
+    network = patient.fresh()
+    options = dataclasses.replace(
+        patient.fit, device="cpu", precision="fp32", compiled=False, ema=0.0, clip=0.0
+    )
+    state = State(network, options)
+    state.enter(len(options.stages) - 1)
+    assert state.optimizer is not None
+    set_training(network, options.head, state.current.trainable, state.current.frozen)
+    learn = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    given = {id(p) for group in state.optimizer.param_groups for p in group["params"]}
+    before = {name: p.detach().clone() for name, p in learn.items()}
+    torch.autograd.backward(patient.task.step(network, batch).loss)
+    state.optimizer.step()
+    led = [name for name, p in learn.items() if p.grad is not None and bool(p.grad.any())]
+    return {
+        "count": len(batch.ids),
+        "stage": state.current.name,
+        "frozen": sum(1 for p in network.parameters() if not p.requires_grad),
+        "parameters": len(learn),
+        "with_gradient": len(led),
+        "without_gradient": [name for name, p in learn.items() if p.grad is None][:SHOWN],
+        "not_given": [name for name, p in learn.items() if id(p) not in given][:SHOWN],
+        "unmoved": [name for name in led if torch.equal(before[name], learn[name])][:SHOWN],
+    }
