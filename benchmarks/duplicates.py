@@ -79,7 +79,8 @@ def opened(file: Path) -> Image.Image:
 
 
 def of_made_ones(folder: Path, count: int, peer: str | None) -> list[Row]:
-    """Recall and precision for each way of making them; what is found among the photographs themselves is set aside."""
+    """Recall and precision for each way of making them; photographs that are twins themselves, and
+    what is made of them, are set aside."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     images = [opened(file) for file in files]
     base = np.stack([small_of(image) for image in images])
@@ -94,6 +95,8 @@ def of_made_ones(folder: Path, count: int, peer: str | None) -> list[Row]:
         seconds = time.perf_counter() - began
         wanted = {(n, len(files) + place) for place, n in enumerate(some)}
         found = {(pair.first, pair.second) for pair in pairs} - own
+        of = {len(files) + place: n for place, n in enumerate(some)}
+        found = {pair for pair in found if tuple(sorted(of.get(n, n) for n in pair)) not in own}
         rows.append(
             {"made": kind, "who": "foveal", **figures(found, wanted), "ms": _ms(seconds, len(files) + count)}
         )

@@ -2,9 +2,9 @@
 
     python benchmarks/mislabelled.py DATA [--pictures FOLDER] [--peer PYTHON] [--json]
 
-DATA holds `cifar10_mturk.json`, `test_set_pyx.npy`, `test_labels.txt`, `train_labels.txt` and
-`human_noisy_labels.csv.gz` (Northcutt et al. 2021; Wei et al. 2022). PYTHON is an interpreter with cleanlab. With
-FOLDER (CIFAR-10's training pictures as CLASS/INDEX.png) also CIFAR-10N on 2,000 of them, by the bundled features.
+DATA holds `cifar10_mturk.json`, `test_set_pyx.npy`, `test_labels.txt` and `human_noisy_labels.csv.gz` (Northcutt et
+al. 2021; Wei et al. 2022). PYTHON is an interpreter with cleanlab. With FOLDER (CIFAR-10's training pictures as
+CLASS/INDEX.png) also CIFAR-10N on 2,000 of them, by the bundled features.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def against(found: Labels, wrong: set[int], right: set[int]) -> Row:
 
 def judged_by_people(data: Path, peer: str | None) -> list[Row]:
     """CIFAR-10's test labels with the published probabilities; what people judged of the suspects."""
-    labels = np.array([int(word) for word in (data / "test_labels.txt").read_text().split()])
+    labels = np.array([int(digit) for digit in (data / "test_labels.txt").read_text().strip()])
     probabilities = np.load(data / "test_set_pyx.npy").astype(float)
     votes = {row["id"]: row["mturk"] for row in json.loads((data / "cifar10_mturk.json").read_text())}
     right = {id for id, vote in votes.items() if vote["given"] >= 3}

@@ -171,10 +171,17 @@ def test_enough_is_certified_and_adds_up(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_case_is_staged_and_diagnosed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from foveal import catalog
+
     main = of_the_doctor("__main__", monkeypatch).main
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warnings.simplefilter", lambda *a, **k: None)
-        assert main(["--only", "dead", "digits-adamw", "--keep", str(tmp_path)]) == 0
+    networks = of_the_doctor("networks", monkeypatch)
+    monkeypatch.setitem(
+        catalog._table("architectures"), networks.FAMILY, networks.__name__
+    )  # gone afterwards
+    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    monkeypatch.setattr("warnings.simplefilter", lambda *a, **k: None)
+    assert main(["--only", "dead", "digits-adamw", "--keep", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "root cause named first" in said
+    assert "root cause named first       2 of 2" in said
+    assert "alarms                       0 of 1" in said
     assert (tmp_path / "runs/dead/0/run/best.safetensors").exists()

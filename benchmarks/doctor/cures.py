@@ -46,11 +46,13 @@ def cured(row: Fault, finding: Finding, home: Home, certificate: dict[str, Any])
         return Cured("by hand" if right else "none", float(right), sound if right else ill, finding.cure.says)
     place = home.place(row.name, 0)
     file = place / f"cured-{_digest(finding.cure)}.json"
-    if not file.exists():
+    if file.exists():
+        told = json.loads(file.read_text())
+    else:
         score, honest, says = _forked(row, finding, home)
         told = {"score": score, "honest": honest, "says": says, "cure": finding.cure.to_json()}
-        file.write_text(json.dumps(told), encoding="utf-8")
-    told = json.loads(file.read_text())
+        if score is not None:  # what could not be tried is tried again
+            file.write_text(json.dumps(told), encoding="utf-8")
     if told["score"] is None:
         return Cured("tried", 0.0, ill, told["says"])
     gap = ill - sound if row.harm == "honesty" else sound - ill

@@ -202,12 +202,14 @@ def varied(batch: Batch, state: State, task: Task, progress: float = 1.0) -> Bat
 
 
 def pool_learned(state: State) -> None:
-    """How pictures fared in other processes is told to the first, which keeps it."""
-    if state.crew.alone:
-        return
-    learned = [] if state.watch is None else state.watch.learned.waiting
-    every = state.crew.collected([(ids, losses.cpu()) for ids, losses in learned])
-    learned[:] = [pair for own in every for pair in own]
+    """How pictures fared in this epoch is counted; in other processes, by the first, which keeps it."""
+    learned = None if state.watch is None else state.watch.learned
+    if not state.crew.alone:
+        waiting = learned.waiting if learned else []
+        every = state.crew.collected([(ids, losses.cpu()) for ids, losses in waiting])
+        waiting[:] = [pair for own in every for pair in own]
+    if learned:
+        learned.fetch()
 
 
 def react(schedule: ModuleType, state: State) -> dict[str, float]:

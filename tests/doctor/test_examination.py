@@ -32,7 +32,8 @@ def test_every_quick_test_measures_something(run: Run) -> None:
     assert torch.equal(torch.get_rng_state(), random)
     quick = {name for name in catalog.names(KIND) if catalog.find(KIND, name).QUICK}
     made = {name for name, found in case.tests.items() if "failed" not in found}
-    assert made == quick - {"preprocessing"}, "weights are its own: there is no preset to compare with"
+    assert made >= quick - {"preprocessing"}, "weights are its own: there is no preset to compare with"
+    assert not [found["failed"] for found in case.tests.values() if "failed" in found]
     json.dumps(dict(case.tests), allow_nan=False)
     assert case.tests["loss"]["right"] == pytest.approx(0, abs=1e-3)
     assert case.tests["loss"]["undecided"] == pytest.approx(case.tests["loss"]["guess"], rel=1e-3)

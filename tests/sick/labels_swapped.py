@@ -11,5 +11,6 @@ def staged() -> Case:
     other = {"3": "5", "5": "3"}
     items = digits().items
     return case_of(
-        with_labels([other.get(i.truth, i.truth) if i.part == "train" else str(i.truth) for i in items])
+        with_labels([other.get(i.truth, i.truth) if i.part == "train" else str(i.truth) for i in items]),
+        epochs=16,
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+import weakref
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,7 +20,7 @@ from foveal.tasks import classify
 from foveal.values import Batch
 from foveal.watch import EDGES, MEASURES, WHOLE
 from foveal.watch.looking import LEAST, Watch
-from foveal.watch.passing import passing
+from foveal.watch.passing import Passing, passing, spread
 from foveal.watch.weighing import FIRST, Weighing, histogram, matrix, sampled, spectrum
 
 TASK = classify.build(["a", "b", "c"])
@@ -109,6 +112,7 @@ def test_what_is_told_is_true() -> None:
     state = state_of(clip=0.01)
     state.watch = Watch(least=1e9)
     before = copy.deepcopy(state.network)
+    state.watch.step_seconds = 1e-3  # as if a step had been looked at before
     batch, random = batch_of(3), torch.get_rng_state()
     loss = step(state, batch)
     told = state.watch.told(state, loss)
@@ -220,3 +224,96 @@ def test_watching_waits_where_it_would_cost_too_much() -> None:
     assert watch.due(state)
     watch.spent = 2.0
     assert not watch.due(state), "two per cent are used"
+
+
+def test_after_a_way_back_and_a_resume_it_looks_again() -> None:
+    state = state_of()
+    watch = state.watch = Watch(steps=1000)
+    watch.last, state.step = 900, 100
+    assert watch.due(state), "training went back"
+    state.seconds = 50.0
+    later = Watch(steps=1000)
+    later.cost = LEAST * 0.6
+    assert not later.due(state), "time before the resume is not its own"
+    state.seconds = 100.0
+    assert later.due(state)
+
+
+def test_layers_that_come_to_be_seen_later_are_told_then() -> None:
+    """Frozen layers are not passed at first: what they are is told when they are, and the pass's order with it."""
+    state = state_of()
+    state.watch = Watch(least=1e9)
+    features = torch.randn(8, 6)
+    with state.watch.looking(state, TASK, batch_of(0)):
+        loss = state.network.get_submodule("fc")(features).square().mean()
+        torch.autograd.backward(loss)
+    state.step += 1
+    first = state.watch.told(state, loss.detach())
+    step(state, batch_of(1))
+    second = state.watch.told(state, torch.tensor(1.0))
+    step(state, batch_of(2))
+    third = state.watch.told(state, torch.tensor(1.0))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert list(first.order) == ["conv", "norm", "fc"]
+    assert second.kinds["conv"] == "conv"
+    assert list(second.order) == ["conv", "norm", "relu", "act", "act#2", "gate", "fc"]
+    assert not third.kinds
+    assert not third.order
+
+
+def test_histograms_are_the_same_by_comparisons() -> None:
+    """As other devices count them, which may not add up in any order."""
+    from foveal.watch.weighing import by_comparisons
+
+    values = torch.randn(5000).exp()
+    logs = values.log10().clamp(EDGES[0], EDGES[-1] - 1e-3)
+    counts = by_comparisons(logs)
+    assert int(counts.sum()) == 5000
+    assert torch.equal(counts.float(), torch.histc(logs, len(EDGES) - 1, EDGES[0], EDGES[-1]))
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.sampled_from([(), (1, 1), (4, 3)]),
+    st.floats(-30, 30),
+    st.floats(-20, 20),
+)
+def test_spreads_are_those_of_torch(
+    pictures: int, channels: int, places: tuple[int, ...], size: float, mean: float
+) -> None:
+    """Also of very large and very small numbers."""
+    draw = torch.Generator().manual_seed(pictures * 10 + channels)
+    values = (torch.randn(pictures, channels, *places, generator=draw) + mean) * 10.0 ** (size / 2)
+    if values.numel() < 2:
+        return
+    found, exact = spread(values), values.double()
+    std, average = torch.std_mean(exact)
+    close = {"rtol": 1e-3, "atol": float(exact.abs().max()) * 1e-5, "check_dtype": False}
+    torch.testing.assert_close(found["out_std"], std, **close)
+    torch.testing.assert_close(found["out_mean"], average, **close)
+    assert float(found["out_max"]) == float(values.abs().max())
+    assert found["out_bad"] == 0
+    dims = [0, *range(2, values.dim())]
+    whole = exact.var(dims, unbiased=False).sum()
+    apart = exact.flatten(2).mean(2) if places else exact
+    if std > float(exact.abs().max()) * 1e-2:
+        torch.testing.assert_close(
+            found["alike"],
+            apart.var(0, unbiased=False).sum() / whole.clamp_min(1e-300),
+            rtol=1e-2,
+            atol=1e-4,
+            check_dtype=False,
+        )
+    values[0] = torch.inf
+    assert spread(values)["out_bad"] > 0
+
+
+def test_a_tensor_that_was_changed_is_measured_again() -> None:
+    seen, made = Passing(), torch.randn(4, 2, 3, 3)
+    seen.stds[id(made)] = weakref.ref(made), made._version, torch.tensor(7.0)
+    assert seen.std_of(made) == 7
+    made.mul_(2)
+    assert float(seen.std_of(made)) == pytest.approx(float(made.std()), rel=1e-4)

@@ -1,11 +1,13 @@
-"""Takes a softmax or a sigmoid off the end of a network."""
+"""Takes a softmax, a sigmoid or a rectifier off the end of a network."""
 
 from __future__ import annotations
 
 from torch import nn
 
 SOURCE = "PyTorch, CrossEntropyLoss: the input is expected to contain the unnormalized logits for each class"
-ENDS = (nn.Softmax, nn.LogSoftmax, nn.Softmax2d, nn.Sigmoid, nn.LogSigmoid, nn.Hardsigmoid)
+ENDS = (
+    nn.Softmax, nn.LogSoftmax, nn.Softmax2d, nn.Sigmoid, nn.LogSigmoid, nn.Hardsigmoid, nn.ReLU, nn.ReLU6,
+)  # fmt: skip
 
 
 def mended(network: nn.Module) -> nn.Module:
@@ -23,4 +25,6 @@ def mended(network: nn.Module) -> nn.Module:
             return network
         if any(True for _ in module.parameters()):
             break
-    raise ValueError("its last layer is no softmax or sigmoid of its own: take it out of the network's code")
+    raise ValueError(
+        "its last layer is no softmax, sigmoid or rectifier of its own: take it out of the network's code"
+    )

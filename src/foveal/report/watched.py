@@ -14,7 +14,7 @@ from ..errors import FovealError
 from ..events import Watched
 from ..gathered import Gathered
 from ..run import Run
-from ..watch import EDGES
+from ..watch import EDGES, SHARE
 from .words import number, percent
 
 FEWEST = 3
@@ -22,6 +22,8 @@ FEWEST = 3
 KERNELS = ("conv", "linear")
 USUAL = (1e-4, 1e-2)
 """Shares of a weight's length that a step usually moves it by (Karpathy; CS231n: about a thousandth)."""
+LOW, HIGH = 0.8, 1.5
+"""A first loss, as a share of ln C, below which something was known, and above which outputs are too large."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ def watched(g: Gathered) -> Inside | None:
         return None
     if len(sights) < FEWEST:
         return None
-    order = list(dict.fromkeys(n for s in sights for n in (*s.order, *s.layers)))
+    orders = sorted(
+        (s.order for s in sights), key=len, reverse=True
+    )  # a pass behind frozen layers is shorter
+    order = list(dict.fromkeys(n for names in (*orders, *(s.layers for s in sights)) for n in names))
     kinds = {name: kind for s in sights for name, kind in s.kinds.items()}
     kernels = [name for name in order if kinds.get(name) in KERNELS]
     makers: tuple[Callable[[], Panel | None], ...] = (
@@ -60,7 +65,9 @@ def watched(g: Gathered) -> Inside | None:
         lambda: _largest(sights, kernels),
     )
     panels = tuple(panel for make in makers if (panel := make()) is not None)
-    return Inside(panels, tuple(_whole(g, sights))) if panels else None
+    if not panels:
+        return None
+    return Inside(panels, (*_whole(g, sights), *_never_silent(sights, order, kinds)))
 
 
 def _grid(
@@ -85,13 +92,23 @@ def _typical(values: Sequence[Sequence[float | None]]) -> list[float]:
 
 def _panel(
     sights: Sequence[Watched], layers: Sequence[str], measure: str, title: str, low: float, high: float,
-    say: Callable[[tuple[str, ...], list[float]], str], *, log: bool = True,
+    say: Callable[[tuple[str, ...], list[float]], str], *, log: bool = True, seldom: bool = False,
 ) -> Panel | None:  # fmt: skip
+    """A map of one measure; what is measured `seldom` stands until it is measured again."""
     rows, steps, values = _grid(sights, layers, measure)
     if not rows or len(steps) < FEWEST:
         return None
-    chart = Tiles(title, rows, steps, values, low, high, log)
+    shown = tuple(_standing(row) for row in values) if seldom else values
+    chart = Tiles(title, rows, steps, shown, low, high, log)
     return Panel(Markup(tiles(chart)), say(rows, _typical(values)))
+
+
+def _standing(row: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Each value until the next."""
+    found: list[float | None] = []
+    for value in row:
+        found.append(found[-1] if value is None and found else value)
+    return tuple(found)
 
 
 def _updates(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | None:
@@ -102,7 +119,7 @@ def _updates(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | None:
         return (
             f"A step moved half of the kernels by {middle:.1e} of their length or more, {usual} (1e-4 to 1e-2 is); "
             f"least {rows[least]} ({typical[least]:.1e}), most {rows[most]} ({typical[most]:.1e}). Rows that stay "
-            "dark do not learn."
+            "grey do not learn."
         )
 
     return _panel(sights, kernels, "update_ratio", "How far a step moves each kernel", 1e-6, 1e-1, say)
@@ -120,10 +137,30 @@ def _gradients(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | Non
     return _panel(sights, kernels, "grad_rms", "Gradients (root mean square)", 1e-8, 1e-1, say)
 
 
-def _silent(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str, str]) -> Panel | None:
+def _quiet(order: Sequence[str], kinds: dict[str, str]) -> tuple[str, list[str]]:
+    """How layers of the network's most common kind fall silent, and those layers."""
     squash = [n for n in order if kinds.get(n) == "squash"]
     rectifiers = [n for n in order if kinds.get(n) == "rectifier"]
-    measure, layers = ("saturated", squash) if len(squash) > len(rectifiers) else ("dead", rectifiers)
+    return ("saturated", squash) if len(squash) > len(rectifiers) else ("dead", rectifiers)
+
+
+def _never_silent(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str, str]) -> list[str]:
+    """A sentence in place of an empty map."""
+    measure, layers = _quiet(order, kinds)
+    seen = [v for s in sights for n in layers if (v := _plain(s.layers.get(n, {}).get(measure))) is not None]
+    if not seen or max(seen) > 0:
+        return []
+    if measure == "dead":
+        return [
+            f"None of the {len(layers)} rectifiers had a channel that was silent for a whole batch, at any look."
+        ]
+    return [f"None of the {len(layers)} sigmoids and the like gave anything at its limit, at any look."]
+
+
+def _silent(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str, str]) -> Panel | None:
+    measure, layers = _quiet(order, kinds)
+    if _never_silent(sights, order, kinds):
+        return None
 
     def say(rows: tuple[str, ...], typical: list[float]) -> str:
         worst = typical.index(max(typical))
@@ -159,7 +196,7 @@ def _largest(sights: Sequence[Watched], kernels: Sequence[str]) -> Panel | None:
             f"{rows[most]}. Growth without end goes before a loss that explodes; norms make up for the scale."
         )
 
-    return _panel(sights, kernels, "sigma_max", "Largest singular value", 0.1, 100.0, say)
+    return _panel(sights, kernels, "sigma_max", "Largest singular value", 0.1, 100.0, say, seldom=True)
 
 
 def _colourful(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str, str]) -> Panel | None:
@@ -176,7 +213,7 @@ def _colourful(sights: Sequence[Watched], order: Sequence[str], kinds: dict[str,
     low, high = min(used, default=0), max(used, default=len(EDGES) - 2)
     rows = list(range(high, low - 1, -1))
     chart = Tiles(
-        f"How large {layer} gives", tuple(f"1e{EDGES[n]:g}" if EDGES[n] % 1 == 0 else "" for n in rows),
+        f"Sizes of what {layer} gives", tuple(f"1e{EDGES[n]:g}" if EDGES[n] % 1 == 0 else "" for n in rows),
         tuple(s.step for s in shown),
         tuple(tuple(column[n] for column in columns) for n in rows), 0.0,
         max(max(column) for column in columns) or 1.0, unit="of all",
@@ -194,9 +231,11 @@ def _whole(g: Gathered, sights: Sequence[Watched]) -> list[str]:
     said, first = [], sights[0]
     labels = len(g.labels)
     if g.kind == "classes" and labels > 1 and first.step <= 1:
+        blind = math.log(labels)
+        share = first.loss / blind
         said.append(
             f"The first loss was {number(first.loss)}; a network that knows nothing has ln {labels} = "
-            f"{number(math.log(labels))}."
+            f"{number(blind)}{_beginning(share)}."
         )
     noise = [s.norms["grad_noise"] for s in sights if _plain(s.norms.get("grad_noise")) is not None]
     if noise:
@@ -208,6 +247,16 @@ def _whole(g: Gathered, sights: Sequence[Watched]) -> list[str]:
         )
     said.append(
         f"{len(sights)} steps were looked at, the first {sum(s.step < 50 for s in sights)} of them among the first "
-        f"50; watching took {percent(sights[-1].cost)} of the training time."
+        f"50; watching took {percent(sights[-1].cost)} of the training time"
+        f"{'' if sights[-1].cost <= SHARE else ', which in a run of seconds may be more than 2%'}."
     )
     return said
+
+
+def _beginning(share: float) -> str:
+    """What a first loss means, as a share of that of a network that knows nothing."""
+    if not math.isfinite(share):
+        return ""
+    if share > HIGH:
+        return ": its first outputs were surer than they may be, too large by the initialisation or the input's scale"
+    return ": it knew something already" if share < LOW else ": it began as it should"

@@ -117,7 +117,7 @@ class Autoencode:
                 outputs = torch.stack(
                     [losses, *_measured(seen[0], wanted, without), squares(seen[1], batch.images)], 1
                 )
-        return Step(losses.mean(), {}, outputs)
+        return Step(losses.mean(), {}, outputs, losses.detach() if network.training else None)
 
     def _losses(self, made: Tensor, wanted: Tensor) -> Tensor:
         """The loss of each picture, `B`."""

@@ -102,7 +102,7 @@ class Segment:
             weights = torch.tensor(self.class_weights, device=logits.device)
         each = _segment_losses.losses(self.loss, logits, truths, weights)
         if network.training:
-            return Step(each.mean(), {}, None)
+            return Step(each.mean(), {}, None, each.detach())
         rows = zip(logits, batch.truths, each.tolist(), strict=True)
         return Step(
             each.mean(), {}, [_segment_maps.judged(one, t, loss, self.labels) for one, t, loss in rows]

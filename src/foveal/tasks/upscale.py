@@ -109,7 +109,8 @@ class Upscale:
             large = cut_to_multiple(batch.images, self.scale)
             small = smaller(large, self.scale)
         if network.training:
-            return Step(_pictures.losses(self.loss, network(small), large).mean(), {}, None)
+            each = _pictures.losses(self.loss, network(small), large)
+            return Step(each.mean(), {}, None, each.detach())
         made = self.enlarged(network, small)
         each = _pictures.losses(self.loss, made, large)
         rows = zip(made, small, large, each.tolist(), strict=True)

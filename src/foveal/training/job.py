@@ -282,6 +282,8 @@ class Job:
     def _save_state(self) -> None:
         with self._saving():
             self.run.save_state(self.state.capture())
+            if self.state.watch is not None:
+                self.state.watch.learned.write(self.run.folder / LEARNED)
         self.saved_at = time.monotonic()
 
     def _interrupted(self) -> None:
@@ -301,8 +303,6 @@ class Job:
         # in the middle of an epoch the network is not the one that was judged
         judged = self.state.judged if self.state.batch == 0 else None
         self.run.save_model(self._model(judged), "last")
-        if self.state.watch is not None:
-            self.state.watch.learned.write(self.run.folder / LEARNED)
 
     def _model(self, judged: Score | None) -> Model:
         """The network as it is, with its card."""

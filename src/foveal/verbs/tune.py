@@ -11,6 +11,7 @@ from .. import training
 from ..errors import OptionError
 from ..folders import discard, held
 from ..options import TuneOptions, make
+from ..report.study import write
 from ..run import Run
 from ..study import Shelf, Study
 from ..tuners import begin
@@ -73,7 +74,12 @@ def tune(
 def _searched(folder: Path, screen: Screen, began: float) -> Study:
     record = Shelf(folder).record()
     place = LocalWorkers(folder, int(record["jobs"]), tuple(record["gpus"]))
-    return Tuner(folder, place, screen, began).run()
+    done = Tuner(folder, place, screen, began).run()
+    try:
+        screen(("says", f"To look at: {write(done)}"))
+    except OSError as error:  # the study itself is whole
+        screen(("says", f"The report could not be written: {error}"))
+    return done
 
 
 def _gone_on(

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-import math
+import io
+import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import FovealError
-from ..storage import read_json, write_json
+from ..storage import write_whole
 
-LEARNED = "learned.json"
-"""The file of a run that holds it: `fields`, then a list of values a picture, by its id."""
-FIELDS = ("times", "first", "last", "mean", "worse")
-"""Times seen; loss at first, at last and on average; share of the times that it was above its batch's median. What
-stays above it to the end is hard, or mislabelled (Toneva et al. 2019; Swayamdipta et al. 2020)."""
+SOURCE = "Toneva et al. 2019, An Empirical Study of Example Forgetting; Swayamdipta et al. 2020, Dataset Cartography"
+LEARNED = "learned.npz"
+"""The file of a run that holds it: `table`, a row a picture of `FIELDS`; their `ids` as JSON in UTF-8; `start`."""
+FIELDS = ("times", "first", "last", "mean", "worse", "late", "learned")
+"""Times seen; loss at first, at last and on average; share of the times that it was above its batch's median, and the
+same with each time counting as much as all before it; at the how-manieth time the loss was below half of what the
+first batch's median was, 0 where never. What stays above the median to the end is hard, or mislabelled."""
+TIMES, FIRST, LAST, MEAN, WORSE, LATE, SINCE = range(len(FIELDS))
+HALF = 0.5
+MOST = 1 << 18
+"""Pictures that are followed; of more, those that come first, which an order by chance makes a fair sample."""
 
 
 @dataclass
 class Learned:
-    """Numbers a picture, kept across resumes with the run; what is seen again after a resume counts twice."""
+    """Numbers a picture. They are kept when the run's state is, so that a resumed run goes on with them."""
 
-    rows: dict[str, list[float]] = field(default_factory=dict)
-    """By id: `FIELDS`, with sums in place of mean and share."""
+    places: dict[str, int] = field(default_factory=dict)
+    """By id the row of `table`."""
+    table: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, len(FIELDS)), np.float32))
+    """`FIELDS`, with sums in place of the mean and the share."""
+    start: float | None = None
+    """Median loss of the first batch."""
     waiting: list[tuple[list[str], Tensor]] = field(default_factory=list)
     """Not fetched from the device yet."""
 
@@ -38,20 +51,43 @@ class Learned:
         """Take over what waits on the device, in one copy."""
         if not self.waiting:
             return
-        flat = torch.cat([losses.float() for _, losses in self.waiting]).cpu()
+        flat = torch.cat([losses.float() for _, losses in self.waiting]).cpu().numpy()
         place = 0
         for ids, losses in self.waiting:
-            own = flat[place : place + len(losses)]
+            self._count(ids, flat[place : place + len(losses)])
             place += len(losses)
-            middle = float(own.median())
-            for id, loss in zip(ids, own.tolist(), strict=True):
-                if math.isfinite(loss):
-                    row = self.rows.setdefault(id, [0, loss, loss, 0.0, 0])
-                    row[0] += 1
-                    row[2] = loss
-                    row[3] += loss
-                    row[4] += loss > middle
         self.waiting.clear()
+
+    def _count(self, ids: list[str], losses: NDArray[np.float32]) -> None:
+        """A batch; of a picture that is in it twice, the last."""
+        sound = np.isfinite(losses)
+        if not sound.any():
+            return
+        middle = float(np.median(losses[sound]))
+        self.start = middle if self.start is None else self.start
+        rows, kept = [], []
+        for n, id in enumerate(ids):
+            row = self.places.get(id, -1)
+            if row < 0 and len(self.places) < MOST and sound[n]:
+                row = self.places[id] = len(self.places)
+            if row >= 0 and sound[n]:
+                rows.append(row)
+                kept.append(n)
+        if len(self.places) > len(self.table):
+            grown = np.zeros((max(len(self.places), 2 * len(self.table)), len(FIELDS)), np.float32)
+            grown[: len(self.table)] = self.table
+            self.table = grown
+        own, loss = self.table[rows], losses[kept]
+        fresh, worse = own[:, TIMES] == 0, loss > middle
+        own[:, FIRST] = np.where(fresh, loss, own[:, FIRST])
+        own[:, LATE] = np.where(fresh, worse, HALF * own[:, LATE] + HALF * worse)
+        own[:, TIMES] += 1
+        own[:, LAST] = loss
+        own[:, MEAN] += loss
+        own[:, WORSE] += worse
+        now = (own[:, SINCE] == 0) & (loss < HALF * self.start)
+        own[:, SINCE] = np.where(now, own[:, TIMES], own[:, SINCE])
+        self.table[rows] = own
 
     def write(self, path: Path) -> None:
         """Keep it; nothing where no task told its pictures' losses.
@@ -60,9 +96,12 @@ class Learned:
             DiskError: it cannot be written.
         """
         self.fetch()
-        if self.rows:
-            rows = {id: [row[0], *(round(v, 5) for v in row[1:])] for id, row in self.rows.items()}
-            write_json(path, {"format": 1, "fields": FIELDS, "sums": rows})
+        if not self.places:
+            return
+        ids = np.frombuffer(json.dumps(list(self.places)).encode(), np.uint8)
+        file = io.BytesIO()
+        np.savez(file, ids=ids, table=self.table[: len(self.places)], start=np.float64(self.start))
+        write_whole(path, file.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> Learned:
@@ -70,18 +109,24 @@ class Learned:
         if not path.exists():
             return cls()
         try:
-            return cls(
-                {str(id): list(row) for id, row in read_json(path)["sums"].items() if len(row) == len(FIELDS)}
-            )
-        except (FovealError, KeyError, TypeError, AttributeError):
+            with np.load(path, allow_pickle=False) as kept:
+                ids, table = json.loads(kept["ids"].tobytes()), kept["table"].astype(np.float32)
+                start = float(kept["start"])
+        except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile):
             return cls()
+        if table.shape != (len(ids), len(FIELDS)):
+            return cls()
+        return cls({id: row for row, id in enumerate(ids)}, table, start)
 
 
 def learned_of(path: Path) -> dict[str, dict[str, Any]]:
     """By picture's id its `FIELDS`, from a run's file; empty where there is none."""
+    kept = Learned.read(path)
     found = {}
-    for id, (times, first, last, total, worse) in Learned.read(path).rows.items():
-        count = max(1, times)
-        values = (int(times), first, last, total / count, worse / count)
+    for id, row in kept.places.items():
+        values = kept.table[row].tolist()
+        count = max(1.0, values[TIMES])
+        values[MEAN], values[WORSE] = values[MEAN] / count, values[WORSE] / count
         found[id] = dict(zip(FIELDS, values, strict=True))
+        found[id] |= {"times": int(values[TIMES]), "learned": int(values[SINCE])}
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from . import DENSE, SHARE
 from .learning import Learned
 from .passing import Passing, passing, some
 from .probing import Probe
+from .timing import Stretch, beyond, on_processor, timed
 from .weighing import Weighing, histogram, sampled, weights_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from ..state import State
 
 LEAST = 1.0
-"""Seconds that watching may take in any case, half of them at first: runs of seconds are looked at, too."""
+"""Seconds that watching may take in any case: runs of seconds are looked at, too."""
+AT_FIRST = 0.4
+"""Share of these that may be taken at once; the rest comes as training goes on, where its length is known."""
 SELDOM = (64, 256)
 """Steps between two looks after the first `DENSE`, and at most, where the share allows."""
 LOOKS = 40
@@ -47,13 +50,19 @@ class Watch:
     least: float = LEAST
     spent: float = 0.0
     """Seconds that watching has taken."""
+    since: float | None = None
+    """Seconds of training that were over when this watch began: those of attempts before it."""
     looks: int = 0
     last: int = -1
     """The step that was looked at last."""
     cost: float = 0.0
-    """Seconds that the last look took."""
+    """Seconds that the last look took, without its probe."""
+    step_seconds: float = 0.0
+    """Seconds of the last step that was looked at, without the looking; 0 before."""
     epoch: int = -1
     histograms: int = 0
+    kinds: dict[str, str] = field(default_factory=dict)
+    """What each layer is, as it was told."""
     weighing: Weighing = field(default_factory=Weighing)
     probe: Probe = field(default_factory=Probe)
     learned: Learned = field(default_factory=Learned)
@@ -63,12 +72,18 @@ class Watch:
     def due(self, state: State) -> bool:
         """Whether this step is to be looked at, and can be afforded."""
         step = state.step
+        self.since = state.seconds if self.since is None else self.since
         far = max(1, (self.steps or 0) // LOOKS) if self.steps else SELDOM[0]
         apart = 1 if step < DENSE else min(SELDOM[1], max(far, 4))
-        if self.last >= 0 and step - self.last < apart:
+        if 0 <= step - self.last < apart:  # below 0 where training went back
             return False
-        done = min(1.0, step / self.steps) if self.steps else 0.0
-        return self.spent + self.cost <= max(self.least * (0.5 + 0.5 * done), self.share * state.seconds)
+        return self.affords(state, self.cost)
+
+    def affords(self, state: State, seconds: float) -> bool:
+        """Whether watching may take so many seconds more."""
+        done = min(1.0, state.step / self.steps) if self.steps else 0.0
+        least = self.least * (AT_FIRST + (1 - AT_FIRST) * done)
+        return self.spent + seconds <= max(least, self.share * (state.seconds - (self.since or 0.0)))
 
     @contextmanager
     def looking(self, state: State, task: Task, batch: Batch) -> Iterator[None]:
@@ -76,23 +91,36 @@ class Watch:
         if not self.due(state):
             yield
             return
-        began = perf_counter()
+        device, stretches = state.options.device, list[Stretch]()
         network, weights = state.network, weights_of(state.network)
         first = state.epoch != self.epoch and self.histograms < LOOKS
-        probed = self.probe.measured(state, task, batch) if first else {}
-        before = {n: sampled(w).clone() for n, w in weights.items() if w.requires_grad}
-        spent = perf_counter() - began
+        probed: dict[str, Tensor] = {}
+        expected = self.probe.expected(self.step_seconds, len(batch.ids))
+        if (
+            self.step_seconds
+            and self.probe.epoch != state.epoch
+            and self.affords(state, self.cost + expected)
+        ):
+            with timed(device, stretches):
+                probed = self.probe.measured(state, task, batch)
+            self.probe.epoch, self.probe.cost = state.epoch, on_processor(stretches)
+        with timed(device, stretches):
+            before = {n: sampled(w).clone() for n, w in weights.items() if w.requires_grad}
+        began = perf_counter()
         if state.options.compiled:  # hooks would have it compiled again
             yield
             seen = Passing()
         else:
             with passing(network, samples=first) as seen:
                 yield
-        began = perf_counter()
-        with torch.no_grad():
-            self._sights.append(self._sight(state, batch, seen, weights, before, probed, first))
-        self.cost = spent + seen.seconds + perf_counter() - began
-        self.spent += self.cost
+        self.step_seconds = max(1e-9, perf_counter() - began - seen.seconds)
+        with timed(device, stretches), torch.no_grad():
+            sight = self._sight(state, batch, seen, weights, before, probed, first)
+        sight.stretches = stretches
+        self._sights.append(sight)
+        cost = on_processor(stretches) + seen.seconds
+        self.spent += cost
+        self.cost = cost - (self.probe.cost if probed else 0.0)
         self.looks, self.last, self.epoch = self.looks + 1, state.step, state.epoch
         self.histograms += first
 
@@ -113,10 +141,10 @@ class Watch:
             bad = own.pop("out_bad", None)
             broken = [own[m] for m in ("weight_norm", "grad_norm") if m in own]
             counts = [(~value.isfinite()).long() for value in broken] + ([] if bad is None else [bad])
-            own["nonfinite"] = torch.stack([c.long() for c in counts]).sum() if counts else torch.zeros(())
+            own["nonfinite"] = torch.stack([c.long() for c in counts]).sum()
             for name in ("_in", "_out"):
                 own.pop(name, None)
-        kinds = seen.kinds | {name: "weights" for name in layers if name not in seen.kinds}
+        kinds, order = self._new_kinds(seen, layers, state.network)
         values: dict[str, dict[str, Tensor]] = {}
         if first:
             values = {name: {"activations": histogram(one)} for name, one in seen.samples.items()}
@@ -129,10 +157,27 @@ class Watch:
             Watched(
                 step=state.step, epoch=state.epoch + 1, stage=state.current.name,
                 lr=float(state.optimizer.param_groups[0]["lr"]) if state.optimizer else 0.0,
-                kinds={} if self.looks else kinds, order=() if self.looks else tuple(layers),
+                kinds=kinds, order=order,
             ),
             self._norms(state, batch, seen, weights, before, probed), layers, values,
         )  # fmt: skip
+
+    def _new_kinds(
+        self, seen: Passing, layers: Mapping[str, Any], network: nn.Module
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """What is not told yet of what layers are, and with it their order: of the pass, or where it began within the
+        network, behind frozen layers, the order in which the network's parts were made."""
+        unseen = [name for name in layers if name not in seen.kinds]
+        kinds = {**seen.kinds, **{name: "weights" for name in unseen if name not in self.kinds}}
+        new = {name: kind for name, kind in kinds.items() if self.kinds.get(name) != kind}
+        self.kinds |= new
+        if not new:
+            return {}, ()
+        names = list(layers)
+        if unseen:
+            made = {name: n for n, (name, _) in enumerate(network.named_modules())}
+            names.sort(key=lambda name: made.get(name.partition(":")[0].partition("#")[0], len(made)))
+        return new, tuple(names)
 
     def _norms(
         self,
@@ -164,16 +209,16 @@ class Watch:
             )
         changed = [n for n in before if n in weights]
         if changed:  # samples stand for whole weights, each by its size
-            size = torch.tensor([weights[n].numel() / before[n].numel() for n in changed])
-            now = [sampled(weights[n]) for n in changed]
-            change = torch.stack(torch._foreach_norm(torch._foreach_sub(now, [before[n] for n in changed])))
-            was = torch.stack(torch._foreach_norm([before[n] for n in changed]))
-            size = size.to(was.device)
-            ratio = (size * change.float() ** 2).sum() / (size * was.float() ** 2).sum().clamp_min(1e-24)
-            found["update_ratio"] = ratio.sqrt()
-        if (
-            state.scaler is not None and changed
-        ):  # half precision's first scale is too large: that step is let pass
+            size = [(weights[n].numel() / before[n].numel()) ** 0.5 for n in changed]
+            old, now = [before[n] for n in changed], [sampled(weights[n]) for n in changed]
+            change, was = (
+                torch.linalg.vector_norm(
+                    torch.stack(torch._foreach_mul(torch._foreach_norm(each), size)).float()
+                )
+                for each in (torch._foreach_sub(now, old), old)
+            )
+            found["update_ratio"] = change / was.clamp_min(1e-12)
+        if state.scaler is not None and changed:  # its first scale is too large: such a step is let pass
             found["skipped"] = (found["update_ratio"] == 0).float()
         if seen.outputs is not None and seen.outputs.numel() > 1:
             values = some(seen.outputs)
@@ -187,8 +232,10 @@ class Watch:
             self._sights[-1].send()
         if not self._sights or not self._sights[0].there:
             return None
-        began = perf_counter()
-        made = self._sights.pop(0).made(self.spent / max(state.seconds, 1e-9))
+        began, sight = perf_counter(), self._sights.pop(0)
+        longer = beyond(sight.stretches)
+        self.spent += longer
+        made = sight.made(self.spent / max(state.seconds - (self.since or 0.0), self.spent, 1e-9))
         self.spent += perf_counter() - began
         return made
 
@@ -202,6 +249,7 @@ class _Sight:
     values: list[Tensor]
     histograms: list[tuple[str, str, Tensor]]
     loss: Tensor | None = None
+    stretches: list[Stretch] = field(default_factory=list)
     _here: Tensor | None = None
     _rows: Tensor | None = None
     _ready: Any = None
@@ -244,8 +292,6 @@ class _Sight:
 
     def made(self, cost: float) -> Watched:
         """The event with its numbers."""
-        import dataclasses
-
         assert self._here is not None
         loss, *values = self._here.tolist()
         norms: dict[str, float] = {}
@@ -256,7 +302,7 @@ class _Sight:
         if self._rows is not None:
             for (layer, kind, _), row in zip(self.histograms, self._rows.tolist(), strict=True):
                 told.setdefault(layer, {})[kind] = [round(share, 4) for share in row]
-        return dataclasses.replace(
+        return replace(
             self.event, loss=_short(loss), norms=norms, layers=layers, histograms=told, cost=round(cost, 5)
         )
 

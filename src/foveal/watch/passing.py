@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,11 @@ from torch.overrides import TorchFunctionMode
 
 PICTURES = 16
 """Pictures of a batch that are looked at."""
-CELLS = 1 << 18
-"""Numbers of a layer's output beyond which only every second, third, ... row and column is looked at."""
+CELLS, DENSER = 1 << 16, 1 << 18
+"""Numbers of a layer's output beyond which only every second, third, ... row and column is looked at: for its
+spread, and for channels that are silent everywhere."""
+PLACES = 3
+"""Rows and columns that are looked at in any case."""
 NEAR = 0.02
 """How near its limit a squashing function counts as saturated."""
 KINDS: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
@@ -57,6 +61,15 @@ class Passing:
     seconds: float = 0.0
     """Spent on looking."""
     passes: int = 0
+    stds: dict[int, tuple[Any, int, Tensor]] = field(default_factory=dict)
+    """Standard deviations of tensors that were looked at, as the next layer is given them: unless changed since."""
+
+    def std_of(self, given: Tensor) -> Tensor:
+        """The standard deviation of what a layer is given."""
+        there, version, std = self.stds.get(id(given), (None, -1, None))
+        if std is not None and there is not None and there() is given and given._version == version:
+            return std
+        return spread(some(given))["out_std"]
 
 
 @contextmanager
@@ -73,7 +86,7 @@ def passing(network: nn.Module, samples: bool = False) -> Iterator[Passing]:
             return
         began = perf_counter()
         names[name] += 1
-        with torch.no_grad():
+        with torch.no_grad(), torch._C.DisableTorchFunction():  # looking is not to be looked at
             _look(seen, name if names[name] == 1 else f"{name}#{names[name]}", kind, given, made, samples)
         seen.seconds += perf_counter() - began
 
@@ -152,22 +165,16 @@ def _look(seen: Passing, name: str, kind: str, given: Any, made: Tensor, samples
     seen.kinds[name] = kind
     own = seen.measures[name] = {}
     values = some(made)
-    std, mean = torch.std_mean(values)
-    own |= {
-        "out_mean": mean,
-        "out_std": std,
-        "out_max": values.abs().amax(),
-        "out_zero": (values == 0).float().mean(),
-    }
-    own["out_bad"] = (~values.isfinite()).sum()
-    own["alike"] = _between(values)
-    if kind == "rectifier" and values.dim() > 1:
-        own["dead"] = (values.transpose(0, 1).flatten(1).amax(1) <= 0).float().mean()
+    own |= spread(values)
+    own["out_zero"] = (values == 0).float().mean()
+    if kind == "rectifier":
+        own["dead"] = (some(made, DENSER).transpose(0, 1).flatten(1).amax(1) <= 0).float().mean()
     if kind == "squash":
         low = torch.where(values.amin() < -NEAR, -1.0, 0.0)  # tanh, else sigmoid
         own["saturated"] = ((values <= low + NEAR) | (values >= 1 - NEAR)).float().mean()
     if isinstance(given, Tensor) and given.is_floating_point() and given.numel() > 1 and given is not made:
-        own["forward_gain"] = std / some(given).std().clamp_min(1e-12)
+        own["forward_gain"] = own["out_std"] / seen.std_of(given).clamp_min(1e-12)
+    seen.stds[id(made)] = weakref.ref(made), made._version, own["out_std"]
     if samples:
         seen.samples[name] = values.flatten()[:: max(1, values.numel() // 4096)].clone()
     if made.requires_grad and made.grad_fn is not None:
@@ -180,7 +187,7 @@ def _gradient(seen: Passing, own: dict[str, Tensor], name: str) -> Callable[[Ten
     def told(gradient: Tensor) -> None:
         began = perf_counter()
         if name not in own:  # of what goes two ways, the whole comes last; each way alone is told here
-            own[name] = torch.linalg.vector_norm(gradient.detach().float())
+            own[name] = torch.linalg.vector_norm(gradient.detach()[: PICTURES // 2].float())
             if "_in" in own and "_out" in own:
                 own["backward_gain"] = own["_in"] / own["_out"].clamp_min(1e-30)
         seen.seconds += perf_counter() - began
@@ -188,17 +195,32 @@ def _gradient(seen: Passing, own: dict[str, Tensor], name: str) -> Callable[[Ten
     return told
 
 
-def some(values: Tensor) -> Tensor:
+def some(values: Tensor, cells: int = CELLS) -> Tensor:
     """Some of a layer's output, in fp32: the first pictures, and of large maps not every row and column."""
     values = values.detach()[:PICTURES]
-    if values.dim() == 4 and values.numel() > CELLS:
-        step = min(int((values.numel() / CELLS) ** 0.5) + 1, max(1, min(values.shape[-2:]) // 4))
+    if values.dim() == 4 and values.numel() > cells:
+        step = min(int((values.numel() / cells) ** 0.5) + 1, max(1, min(values.shape[-2:]) // PLACES))
         values = values[..., ::step, ::step]
     return values.float()
 
 
-def _between(values: Tensor) -> Tensor:
-    """The share of the variance over pictures and places that is between pictures' means, channel by channel."""
-    whole = values.var(dim=[0, *range(2, values.dim())], unbiased=False).sum()
-    means = values.flatten(2).mean(2) if values.dim() > 2 else values
-    return means.var(0, unbiased=False).sum() / whole.clamp_min(1e-30)
+def spread(values: Tensor) -> dict[str, Tensor]:
+    """Mean, standard deviation, largest size, what is not finite, and how alike pictures are: the share of the
+    variance over pictures and places that is between pictures' means, channel by channel. In passes over all that the
+    processor does fast, centred and scaled before anything is squared."""
+    x = values.flatten(2) if values.dim() > 2 else values[..., None]
+    most = x.abs().amax()
+    scaled = x / most.clamp_min(1e-30)
+    mean = scaled.mean()
+    centred = scaled - mean
+    means, squares = centred.mean(2), centred.square().mean(2)
+    apart = means.var(0, unbiased=False).sum()
+    whole = (squares.mean(0) - means.mean(0).square()).sum()
+    count = x.numel()
+    return {
+        "out_mean": mean * most,
+        "out_std": (squares.mean() * (count / max(1, count - 1))).sqrt() * most,
+        "out_max": most,
+        "out_bad": (~means.isfinite()).sum(),
+        "alike": (apart / whole.clamp_min(1e-12)).clamp_max(1.0),
+    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..device import autocast, random_state, set_random_state
+from ..device import autocast, is_out_of_memory, random_state, set_random_state
 from ..values import Batch
 
 if TYPE_CHECKING:
@@ -24,13 +24,21 @@ class Probe:
 
     batch: Batch | None = None
     stage: int = -1
+    epoch: int = -1
+    """When it was measured last, and what it took then, in seconds."""
+    cost: float = 0.0
+
+    def expected(self, step: float, count: int) -> float:
+        """Seconds that measuring will take, where a training step of `count` pictures takes `step` seconds: two of
+        three passes of each picture."""
+        return self.cost or step * min(1.0, PICTURES / max(1, count)) * 2 / 3
 
     def measured(self, state: State, task: Task, batch: Batch) -> dict[str, Tensor]:
         """Their loss in evaluation and in training mode; the network, its statistics and all randomness are as before.
-        A stage whose network begins elsewhere has pictures of its own."""
+        A stage whose network begins elsewhere has pictures of its own. Nothing where there is no memory for them."""
         shown = self.batch
         if shown is None or self.stage != state.stage:
-            shown = batch.split(-(-len(batch.ids) // PICTURES))[0]
+            shown = batch.split(max(state.pieces, -(-len(batch.ids) // PICTURES)))[0]
         network, options = state.network, state.options
         modes = [(module, module.training) for module in network.modules()]
         buffers = [(b, b.clone()) for b in network.buffers()]
@@ -40,6 +48,10 @@ class Probe:
                 in_training = task.step(network, shown).loss.detach().float()
                 network.eval()
                 evaluated = task.step(network, shown).loss.detach().float()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return {}
         finally:
             for module, training in modes:
                 module.training = training

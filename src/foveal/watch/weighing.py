@@ -37,10 +37,10 @@ def matrix(weight: Tensor) -> Tensor:
     return weight.detach().float().flatten(1) if weight.dim() > 1 else weight.detach().float()[None]
 
 
-def sampled(weight: Tensor) -> Tensor:
-    """At most `SAMPLE` or so of a tensor's numbers, evenly, as they lie in memory; a view where that can be."""
+def sampled(weight: Tensor, most: int = SAMPLE) -> Tensor:
+    """At most `most` or so of a tensor's numbers, evenly, as they lie in memory; a view where that can be."""
     flat = weight.detach()
-    step = -(-flat.numel() // SAMPLE)
+    step = -(-flat.numel() // most)
     if step == 1:
         return flat.reshape(-1) if flat.is_contiguous() else flat.as_strided((flat.numel(),), (1,))
     return flat.as_strided((flat.numel() // step,), (step,))  # parameters lie densely, whatever their order
@@ -83,7 +83,7 @@ class Weighing:
         if not grads:
             return None
         each = max(1, ENTRIES // len(grads))
-        picked = [g.detach().flatten()[:: max(1, g.numel() // each)][:each].float() for g in grads]
+        picked = [sampled(g, each).float() for g in grads]
         new = torch.cat(picked)
         self.gradients = [(b, g) for b, g in self.gradients if b == pictures and g.shape == new.shape]
         self.gradients = [*self.gradients, (pictures, new)][-KEPT:]
@@ -131,4 +131,14 @@ def histogram(values: Tensor) -> Tensor:
         sizes = sizes[:: sizes.numel() >> 16]
     logs = sizes.clamp_min(1e-30).log10().nan_to_num(EDGES[-1], EDGES[-1], EDGES[0])
     logs = logs.clamp(EDGES[0], EDGES[-1] - 1e-3)
-    return torch.histc(logs, len(EDGES) - 1, EDGES[0], EDGES[-1]) / max(1, sizes.numel())
+    if logs.device.type == "cpu":
+        counts = torch.histc(logs, len(EDGES) - 1, EDGES[0], EDGES[-1])
+    else:  # there histc adds up in any order, which a deterministic training may not
+        counts = by_comparisons(logs)
+    return counts / max(1, sizes.numel())
+
+
+def by_comparisons(logs: Tensor) -> Tensor:
+    """How many lie in each bin of `EDGES`, of numbers within them."""
+    reached = torch.stack([(logs >= edge).sum() for edge in EDGES])
+    return reached[:-1] - reached[1:]

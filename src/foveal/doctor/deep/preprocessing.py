@@ -70,7 +70,7 @@ def _tried(patient: Patient) -> dict[str, Any]:
         if float((other - batch.images).abs().max()) < 0.05:
             continue
         hits = patient.told(network, Batch(other, batch.truths, batch.ids)).outputs.argmax(1) == batch.truths
-        told = {
+        told: dict[str, Any] = {
             "way": way,
             "accuracy": float(hits.float().mean()),
             "only_so": int((hits & ~right).sum()),

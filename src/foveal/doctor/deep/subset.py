@@ -57,7 +57,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
 def _of_each(items: tuple[Item, ...]) -> tuple[Item, ...]:
     """The first pictures of each class."""
     taken: dict[Any, int] = {}
-    chosen = []
+    chosen: list[Item] = []
     for item in items:
         if taken.setdefault(item.truth, 0) < EACH and len(chosen) < MOST:
             taken[item.truth] += 1

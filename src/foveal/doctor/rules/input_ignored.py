@@ -50,8 +50,8 @@ def examine(case: Case) -> Finding | Unsure | None:
         "Nothing of the picture reaches the answer: a branch that is not used, a multiplication by 0, or a cut "
         "graph.",
         Cure(
-            "Look at what comes before the first layer that gives the same for all pictures, and follow a picture there "
-            "(foveal explain activations RUN)."
+            "Look at what comes before the first layer that gives the same for all pictures, and follow a picture "
+            "there (foveal explain activations RUN)."
         ),
         confidence=0.95,
     )

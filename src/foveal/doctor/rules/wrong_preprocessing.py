@@ -57,7 +57,9 @@ def _of_weights(found: Mapping[str, Any]) -> Finding:
 def _is_better(found: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether the other way is better by more than luck, of several that were tried."""
     gained, lost = other["only_so"], other["only_own"]
-    return other["accuracy"] - found["own"] > LEAST and gained - lost > 3 * math.sqrt(max(1, gained + lost))
+    return bool(
+        other["accuracy"] - found["own"] > LEAST and gained - lost > 3 * math.sqrt(max(1, gained + lost))
+    )
 
 
 def _better(found: Mapping[str, Any], other: Mapping[str, Any]) -> Finding:
