@@ -56,7 +56,11 @@ def diagnose(case: Case) -> Diagnosis:
     found: dict[str, Finding] = {}
     unsure: dict[str, str] = {}
     for name in catalog.names(KIND):
-        answer = catalog.find(KIND, name).examine(case)
+        try:
+            answer = catalog.find(KIND, name).examine(case)
+        except Exception as error:  # a rule that fails must not keep the others from speaking
+            unsure[name] = f"The rule failed: {type(error).__name__}: {error}."
+            continue
         if isinstance(answer, Unsure):
             unsure[name] = answer.says
         elif answer is not None:

@@ -26,7 +26,10 @@ MEASURES = {
     "alike": "share of the variance of what it gives that is between pictures: 0 where all pictures look the same",
     "forward_gain": "out_std of that of what it is given",
     "backward_gain": "length of the gradient at what it is given, of that at what it gives",
-    "nonfinite": "how many of weights, gradients and outputs are not finite",
+    "nonfinite": (
+        "how many of the lengths of its weight and gradient, and of the channels it gives, picture by picture, are not "
+        "finite; left out where all are"
+    ),
 }
 """What a layer's numbers in `events.Watched.layers` say; one that does not apply, or was not taken, is not there."""
 

@@ -297,11 +297,12 @@ class _Sight:
         norms: dict[str, float] = {}
         layers: dict[str, dict[str, float]] = {}
         for (layer, name), value in zip(self.names, values, strict=True):
-            (layers.setdefault(layer, {}) if layer else norms)[name] = _short(value)
+            if value or name != "nonfinite":
+                (layers.setdefault(layer, {}) if layer else norms)[name] = _short(value)
         told: dict[str, dict[str, list[float]]] = {}
         if self._rows is not None:
             for (layer, kind, _), row in zip(self.histograms, self._rows.tolist(), strict=True):
-                told.setdefault(layer, {})[kind] = [round(share, 4) for share in row]
+                told.setdefault(layer, {})[kind] = [round(share, 3) or 0 for share in row]
         return replace(
             self.event, loss=_short(loss), norms=norms, layers=layers, histograms=told, cost=round(cost, 5)
         )

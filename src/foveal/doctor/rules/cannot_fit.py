@@ -13,7 +13,7 @@ from ._parts import part, percent
 SOURCE = "Karpathy 2019, A Recipe: overfit a single batch; CS231n: twenty examples to zero cost"
 LEVEL = "network"
 EXPLAINS = (
-    "loss_stuck", "underfitting", "rate_too_low", "updates_too_small", "stopped_too_early",
+    "loss_stuck", "rate_too_low", "updates_too_small", "stopped_too_early",
     "below_published", "schedule_ends_wrongly",
 )  # fmt: skip
 ENOUGH, FEWEST = 0.9, 100

@@ -16,7 +16,7 @@ SOURCE = (
 LEVEL = "network"
 EXPLAINS = (
     "loss_stuck", "updates_too_small", "rate_too_low", "underfitting", "vanishing", "stopped_too_early",
-    "metric_disagrees",
+    "metric_disagrees", "cannot_fit",
 )  # fmt: skip
 MANY, ALL = 0.5, 0.95
 """Share of dead channels in most rectifiers, or in one that all passes through."""

@@ -17,7 +17,7 @@ SOURCE = (
 )
 LEVEL = "network"
 EXPLAINS = (
-    "not_finite", "oscillation", "loss_stuck", "updates_too_large", "dead_units", "saturation",
+    "not_finite", "oscillation", "loss_stuck", "updates_too_large", "dead_units", "saturation", "cannot_fit",
 )  # fmt: skip
 THROUGH, OVER_TIME = 1e3, 1e3
 """How many times as large something must become, through the layers or over time."""

@@ -32,7 +32,9 @@ def examine(case: Case) -> Finding | Unsure | None:
     )
     if not known or found["gradient"] > 0 or found["apart"] > NOTHING or not poor(case):
         return None
-    where = part(case, "activity")
+    outputs, where = part(case, "outputs"), part(case, "activity")
+    if outputs is not None and outputs.get("zeros") == 1:
+        return None  # the end itself gives nothing
     if _has_died(case, where):
         return None  # an illness of its own
     return Finding(

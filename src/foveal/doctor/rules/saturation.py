@@ -14,7 +14,7 @@ SOURCE = (
 )
 LEVEL = "network"
 EXPLAINS = ("loss_stuck", "vanishing", "updates_too_small", "underfitting", "rate_too_low", "stopped_too_early",
-            "metric_disagrees")  # fmt: skip
+            "metric_disagrees", "cannot_fit")  # fmt: skip
 HALF = 0.5
 
 

@@ -14,7 +14,7 @@ SOURCE = (
     "smoothed labels), or where the loss has been flat at more than half of a guess's"
 )
 LEVEL = "generalisation"
-EXPLAINS = ("loss_stuck", "updates_too_small", "metric_disagrees", "stopped_too_early")
+EXPLAINS = ("loss_stuck", "updates_too_small", "metric_disagrees", "stopped_too_early", "cannot_fit")
 FEW, SHRUNK, SMOOTHED = 1000, 0.6, 0.5
 EPOCHS, STEPS = 5, 100
 SETTLED, HIGH = 8, 0.5

@@ -18,7 +18,7 @@ SOURCE = (
 LEVEL = "network"
 EXPLAINS = (
     "loss_stuck", "updates_too_small", "rate_too_low", "underfitting", "saturation", "stopped_too_early",
-    "updates_too_large", "metric_disagrees",
+    "updates_too_large", "metric_disagrees", "cannot_fit",
 )  # fmt: skip
 SHARE = 1e-3
 LAYERS = 4
