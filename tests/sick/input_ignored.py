@@ -19,4 +19,4 @@ class Deaf(nn.Module):
 
 
 def staged() -> Case:
-    return posed("blind", made=Deaf, epochs=4)
+    return posed("blind", "activity", made=Deaf, epochs=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ WAYS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0 to 255": ((0.0,), (1 / 255,)),
 }
 """What others normalise by: mean and standard deviation of pictures from 0 to 1."""
+AGAIN, BYTES = "normalised once more", "divided by 255 and normalised once more"
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
@@ -63,11 +65,8 @@ def _tried(patient: Patient) -> dict[str, Any]:
     if not is_classes(patient, outputs):
         return {}
     right, best = outputs.argmax(1) == batch.truths, None
-    for way, (mean, std) in WAYS.items():
-        if len(mean) not in (1, batch.images.shape[1]) or patient.time_left < 2:
-            continue
-        other = _renormalised(patient, batch.images, mean, std)
-        if float((other - batch.images).abs().max()) < 0.05:
+    for way, other in _otherwise(patient, batch.images):
+        if float((other - batch.images).abs().max()) < 0.05 or patient.time_left < 2:
             continue
         hits = patient.told(network, Batch(other, batch.truths, batch.ids)).outputs.argmax(1) == batch.truths
         told: dict[str, Any] = {
@@ -83,15 +82,18 @@ def _tried(patient: Patient) -> dict[str, Any]:
     )
 
 
-def _renormalised(
-    patient: Patient, images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]
-) -> Tensor:
-    """Normalised pictures `BCHW` as another mean and deviation would have them."""
-    own = patient.preprocessing
-    old_mean, old_std, new_mean, new_std = (
-        torch.tensor(values).view(1, -1, 1, 1) for values in (own.mean, own.std, mean, std)
-    )
-    return (images * old_std + old_mean - new_mean) / new_std
+def _otherwise(patient: Patient, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Pictures `BCHW` as they are given to the network, prepared otherwise."""
+    mean, std = _columns(patient.preprocessing.mean), _columns(patient.preprocessing.std)
+    yield AGAIN, (images - mean) / std
+    yield BYTES, (images / 255 - mean) / std
+    for way, (other_mean, other_std) in WAYS.items():
+        if len(other_mean) in (1, images.shape[1]):
+            yield way, (images * std + mean - _columns(other_mean)) / _columns(other_std)
+
+
+def _columns(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values).view(1, -1, 1, 1)
 
 
 def _is_of(origin: dict[str, Any], weights: Any) -> bool:
