@@ -6,7 +6,6 @@ import functools
 from typing import Any
 
 import pytest
-import torch
 from torch import Tensor, nn
 
 import foveal.state
@@ -15,7 +14,6 @@ from foveal.doctor.case import Case
 from foveal.doctor.examination import KIND, ORDER
 from foveal.doctor.rules import (
     augmentation_destroys,
-    cannot_fit,
     frozen_by_mistake,
     optimizer_lacks_parameters,
 )
@@ -145,40 +143,6 @@ def test_the_preparation_that_is_better_is_found(wrong: Any, way: str) -> None:
 class Rounded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return (x * 1e-4).round()
-
-
-def test_some_of_each_class_are_learned_by_heart_or_not() -> None:
-    found = measured("subset")
-    assert found["count"] == 100
-    assert found["classes"] == 10
-    assert found["accuracy"] > 0.95
-    case = posed("subset", made=lambda: Net(*block(1, 2), width=2), epochs=1)
-    assert case.tests["subset"]["accuracy"] < 0.8
-    fits = {"accuracy": 1.0, "steps": 120}
-    tests = {**case.tests, "one_batch": {"plain": fits, "own": fits}}
-    said = cannot_fit.examine(Case(case.record, (), tests))
-    assert isinstance(said, Finding)
-    assert said.severity == "warning"
-
-
-def test_a_mirror_that_swaps_classes_is_named() -> None:
-    """A network that is taught digits as they are tells others than one that is taught nothing but noise."""
-
-    def noise(images: Tensor, part: str, augment: bool) -> Tensor:
-        return torch.randn_like(images) if augment else images
-
-    case = posed("augmentation", "splits", seen=noise, epochs=1, said={"augment": "randaugment"})
-    found = case.tests["augmentation"]
-    assert found["whole"]
-    assert found["taught_val"] > 0.7 > 0.4 > found["taught_varied_val"]
-    assert found["taught_mirrored"] < found["taught_val"] - 0.1, "many digits are others in a mirror"
-    # a run that learned nothing of noise
-    splits = {**case.tests["splits"], "varied": 0.1, "train": 0.1}
-    said = augmentation_destroys.examine(
-        Case(case.record, (), {"splits": splits, "augmentation": {**found, "val": 0.1}})
-    )
-    assert isinstance(said, Finding)
-    assert "flip" not in said.cure.changes or said.cure.changes["flip"] is False
 
 
 def test_sound_pictures_are_not_blamed() -> None:
