@@ -53,7 +53,7 @@ class Cure:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """An illness of a run. `error`: the result means nothing or nothing was learned; `warning`: it costs much.
-    `confidence` is the share of such findings that are right, as far as the staged runs tell (0 to 1).
+    `confidence` is how sure its author holds such findings to be, 0 to 1; the benchmark measures all of them together.
     `symptoms` are the findings that this one explains."""
 
     rule: str

@@ -64,7 +64,7 @@ def test_findings_with_their_symptoms_and_proofs() -> None:
         "2 things are wrong, the most fundamental first, with 1 symptom that follows from them: 5 rules looked; 2 of "
         "the rules had not enough to go by."
     )
-    assert lines[3] == "1. error: rate too high  (right in 93 of 100 such cases)"
+    assert lines[3] == "1. error: rate too high  (confidence 93 %)"
     assert lines[4:6] == ["   The rate is 600 times the usual.", "   - The loss rose."]
     assert "\\x1b[31m[red]花.jpg, b, c, d and 2 more" in lines[6]
     assert lines[7] == "   Why: Each step lands higher than the one before."

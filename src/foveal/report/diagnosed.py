@@ -121,7 +121,7 @@ def _illness(
         words(finding.rule),
         finding.severity,
         finding.says,
-        f"right in {100 * finding.confidence:.0f} of 100 such cases",
+        f"confidence {100 * finding.confidence:.0f} %",
         tuple(_seen(one, album, level, len(g.epochs)) for one in finding.evidence),
         finding.cause,
         finding.cure.says,

@@ -53,7 +53,7 @@ def _finding(console: Console, number: int, finding: Doc) -> None:
     console.print(
         Text.assemble(
             head, (f"{severity}: ", f"bold {SEVERITY.get(severity, '')}"), text(_words(finding["rule"]), "bold"),
-            text(f"  (right in {100 * finding['confidence']:.0f} of 100 such cases)", "dim"),
+            text(f"  (confidence {100 * finding['confidence']:.0f} %)", "dim"),
         )
     )  # fmt: skip
     pad = " " * len(head)
