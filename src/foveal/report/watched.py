@@ -246,7 +246,7 @@ def _whole(g: Gathered, sights: Sequence[Watched]) -> list[str]:
             "would hardly learn more a step."
         )
     said.append(
-        f"{len(sights)} steps were looked at, the first {sum(s.step < 50 for s in sights)} of them among the first "
+        f"{len(sights)} steps were looked at, {sum(s.step < 50 for s in sights)} of them among the first "
         f"50; watching took {percent(sights[-1].cost)} of the training time"
         f"{'' if sights[-1].cost <= SHARE else ', which in a run of seconds may be more than 2%'}."
     )
