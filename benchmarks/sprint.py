@@ -1,23 +1,23 @@
 """CIFAR-10 from scratch as fast as it goes: `foveal train DATA --recipe sprint`, and the record's package.
 
-    python benchmarks/sprint.py [DATA] [--runs 10] [--val 500] [--device cuda] [--peer]
+    python benchmarks/sprint.py [DATA] [--runs 10] [--epochs N] [--val 500] [--device cuda] [--peer]
 
-DATA is CIFAR-10 as `foveal train` reads it (default: the name `cifar10`). Every run is a whole
-`foveal.train` with another seed. Where the pictures are files, all but `--val` of the training pictures
-are trained on (the record trains on all, and looks at no validation pictures); else the split is
-Foveal's own. With `--peer` the `airbench` package (pip install airbench) trains on all of the same
-pictures on the same GPU, in turn with ours. The package has `airbench94` (SGD, 9.9 epochs; 3.83 s on an
-A100), not the later script with Muon, which is what the recipe follows.
+DATA is CIFAR-10 as `foveal train` reads it (default: the name `cifar10`). Every run is planned, trained and judged
+as that command does, with another seed, on pictures that were read once. All but `--val` of the training pictures
+are trained on (the record trains on all, and looks at no validation pictures). With `--peer` the `airbench` package
+(pip install airbench) trains on all of the same pictures on the same GPU, in turn with ours. The package has
+`airbench94` (SGD, 9.9 epochs; 3.83 s on an A100), not the later script with Muon, which is what the recipe follows.
 
-Two times are given: of training and judging alone, which is what the record counts (without loading the
-pictures, and after a first run that warms the GPU up), and of the whole command.
+The time is that of training and judging, which is what the record counts: without loading the pictures, and after a
+first run of each that warms the GPU up.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
+import dataclasses
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,44 +27,39 @@ import numpy as np
 import torch
 from measure import machine, spread
 
-import foveal
+from foveal import plan, training
 from foveal.data.decoding import open_image
-from foveal.options import ReadOptions
+from foveal.options import ReadOptions, TrainOptions
+from foveal.plan.keeping import between_runs
 from foveal.readers import prepare
 from foveal.values import Dataset
 
-APART = ("prepare", "save")
+APART = ("prepare", "decode", "save")
 """Phases that the record does not count either."""
 VIEWS = 6
 Row = dict[str, float]
 
 
-def table(dataset: Dataset, val: int, folder: Path) -> Path | None:
-    """The data with only `val` of its training pictures kept for validation; None where it lies in containers."""
-    if any(item.frame is not None for item in dataset.items):
-        return None
-    rest = [item for part in ("train", "val") for item in dataset.part(part)]
-    kept = set(np.random.default_rng(0).permutation(len(rest))[:val].tolist())
-    rows = [(item, "val" if n in kept else "train") for n, item in enumerate(rest)]
-    rows += [(item, "test") for item in dataset.part("test")]
-    file = folder / "cifar10.csv"
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        lines = [(str(Path(dataset.root, item.path)), item.truth, part) for item, part in rows]
-        csv.writer(stream).writerows([("path", "label", "split"), *lines])
-    return file
+def split(dataset: Dataset, val: int) -> Dataset:
+    """The data with only `val` of its training pictures kept for validation, by chance."""
+    rest = [n for n, item in enumerate(dataset.items) if item.part in ("train", "val")]
+    kept = set(np.random.default_rng(0).permutation(rest)[:val].tolist())
+    items = tuple(
+        dataclasses.replace(item, part="val" if n in kept else "train") if item.part != "test" else item
+        for n, item in enumerate(dataset.items)
+    )
+    return dataclasses.replace(dataset, items=items)
 
 
-def ours(data: str, seed: int, device: str | None) -> Row:
-    """One run by the recipe: accuracy as the run says it and with six views, and its seconds."""
-    more: dict[str, Any] = {} if device is None else {"device": device}
+def ours(dataset: Dataset, seed: int, changes: dict[str, Any]) -> Row:
+    """One run by the recipe: its accuracy on the test pictures with six views, and its seconds."""
     with tempfile.TemporaryDirectory() as home:
-        done = foveal.train(data, recipe="sprint", seed=seed, runs_dir=home, **more)
-        judged = foveal.evaluate(done.run, split="test", views=VIEWS, batch=1000, **more)
+        planned = plan.make(dataset, TrainOptions(recipe="sprint", seed=seed, runs_dir=home, **changes))
+        done = training.start(dataset, planned, "cifar10", lambda message: None, time.time(), [])
     return {
-        "accuracy as the run says": done.headline.value,
-        f"accuracy with {VIEWS} views": judged.headline.value,
-        "seconds of training and judging": sum(s for name, s in done.spent.items() if name not in APART),
-        "seconds of the command": done.seconds,
+        f"accuracy with {VIEWS} views": done.headline.value,
+        "seconds of training and judging": done.seconds - sum(done.spent.get(name, 0.0) for name in APART),
+        **{f"of these {name}": s for name, s in done.spent.items() if name not in APART},
     }
 
 
@@ -88,18 +83,21 @@ class Peer:
                 "classes": dataset.labels,
             }
             torch.save(kept, folder / "cifar10" / f"{name}.pt")
-        with contextlib.chdir(folder):
-            airbench.warmup94()
+        self.run(0)  # warms the GPU up
 
     def run(self, seed: int) -> Row:
         """One training and its judgement with six views."""
         torch.manual_seed(seed)
+        lib = sys.modules["airbench.lib_airbench94"].hyp
         with contextlib.chdir(self.folder):
+            seen = self.airbench.CifarLoader(
+                "cifar10", train=True, batch_size=lib["opt"]["batch_size"], aug=lib["aug"], altflip=True
+            )
+            judged = self.airbench.CifarLoader("cifar10", train=False, batch_size=2000)
             torch.cuda.synchronize()
             began = time.perf_counter()
-            network = self.airbench.train94(verbose=False)
-            loader = self.airbench.CifarLoader("cifar10", train=False, batch_size=2000)
-            accuracy = self.airbench.evaluate(network, loader, tta_level=2)
+            network = self.airbench.train94(seen, verbose=False)
+            accuracy = self.airbench.evaluate(network, judged, tta_level=2)
             torch.cuda.synchronize()
         return {
             f"accuracy with {VIEWS} views": float(accuracy),
@@ -119,6 +117,7 @@ def main() -> None:
     )
     parser.add_argument("data", nargs="?", default="cifar10")
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, help="others than the recipe's")
     parser.add_argument("--val", type=int, default=500)
     parser.add_argument("--device")
     parser.add_argument("--peer", action="store_true", help="airbench beside it, on a CUDA GPU")
@@ -129,21 +128,22 @@ def main() -> None:
         )
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     print(f"{args.runs} runs; {machine()}{gpu}", flush=True)
-    with tempfile.TemporaryDirectory() as home:
+    changes = {name: getattr(args, name) for name in ("epochs", "device") if getattr(args, name) is not None}
+    with tempfile.TemporaryDirectory() as home, between_runs():
         dataset, _ = prepare(args.data, ReadOptions(), 0)
-        file = table(dataset, args.val, Path(home))
-        data = str(file or args.data)
         peer = Peer(dataset, Path(home)) if args.peer else None
+        dataset = split(dataset, args.val)
+        if torch.cuda.is_available():
+            ours(dataset, args.runs, changes)
         mine: list[Row] = []
         theirs: list[Row] = []
         for seed in range(args.runs):
-            mine.append(ours(data, seed, args.device))
+            mine.append(ours(dataset, seed, changes))
             print(f"seed {seed}  foveal    {mine[-1]}", flush=True)
             if peer is not None:
                 theirs.append(peer.run(seed))
                 print(f"seed {seed}  airbench  {theirs[-1]}", flush=True)
-    kept = f"{args.val} training pictures kept for validation" if file else "Foveal's own validation split"
-    show(f"foveal train --recipe sprint ({kept})", mine)
+    show(f"foveal's recipe sprint ({args.val} training pictures kept for validation)", mine)
     if peer is not None:
         show("airbench94 (the package; all training pictures)", theirs)
 

@@ -77,6 +77,17 @@ def autocast(device: str, precision: str) -> Iterator[None]:
             yield
 
 
+@contextmanager
+def computing(threads: int | None) -> Iterator[None]:
+    """Inside, so many threads compute; None: as many as before."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads or before)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def seed_all(seed: int, deterministic: bool = False) -> None:
     """Seed python, NumPy and torch; with `deterministic`, refuse kernels that are not."""
     random.seed(seed)

@@ -66,11 +66,22 @@ def build(
     fused = device.partition(":")[0] in ("cpu", "cuda", "mps")
     if name in ("sgd", "momentum"):
         nesterov = name == "sgd" and momentum > 0
-        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, fused=fused)
+        made = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, fused=fused)
+        if momentum and device.startswith("cuda"):
+            # the fused kernel leaves them as they lie in memory where half precision's scaler lets a first step pass
+            for p in (p for group in made.param_groups for p in group["params"]):
+                made.state[p]["momentum_buffer"] = torch.zeros_like(p)
+        return made
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=(momentum, BETAS[1]), fused=fused)
     if name == "muon":
         return Muon(groups, lr=lr, momentum=momentum)
+    return _of_timm(name, groups, lr=lr, momentum=momentum, weight_decay=weight_decay)
+
+
+def _of_timm(
+    name: str, groups: list[dict[str, Any]], *, lr: float, momentum: float, weight_decay: float
+) -> torch.optim.Optimizer:
     from timm.optim import create_optimizer_v2, get_optimizer_info  # type: ignore[attr-defined]
 
     more: dict[str, Any] = {}

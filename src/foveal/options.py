@@ -194,6 +194,9 @@ class TrainOptions(ReadOptions):
     probe: bool = True
     """Try settings that were left open (precision, layout, threads, compile) for a few steps, where training is
     long enough, and take the fastest that computes the same; else the rules decide."""
+    watch: bool | None = None
+    """Look at single steps (weights, gradients, signals) for the report and the doctor, in 2 % of the time or a
+    second."""
     workers: Annotated[int, Field(ge=0, le=64)] | None = None
     """Processes that read pictures beside the training one."""
     sync_norm: bool = False
@@ -229,6 +232,8 @@ class TuneOptions(TrainOptions):
     the median, or none (default: halving, where there are epochs enough; none in a grid)."""
     warm_start: bool = True
     """Begin with what earlier studies and runs in --runs-dir found for this data or network."""
+    verdict: bool = True
+    """At the end train the best and the default again with other seeds, to see which is really better."""
     jobs: Positive | None = None
     """Trials at a time (default: one a GPU; one on a processor)."""
     search_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import torch
@@ -14,6 +15,11 @@ from . import keeping
 from .batches import whole_batches
 from .choices import Choices
 
+STARTING = 15.0
+"""Seconds until reading processes have loaded torch and read: measured beside a GPU, 8 of them on 16 cores."""
+DECODED, VARIED = 5e7, 2e7
+"""Pixels a second that one core decodes of a JPEG, and that it crops, scales and varies."""
+
 
 def choose(
     choices: Choices,
@@ -23,7 +29,7 @@ def choose(
     network: str,
     where: str,
 ) -> None:
-    """Precision, layout, compiled code, reading processes, and whether decoded pictures are kept.
+    """Precision, layout, compiled code, watching, reading processes, and whether decoded pictures are kept.
 
     Raises:
         OptionError: a precision that the device has not.
@@ -31,8 +37,9 @@ def choose(
     _precision(choices, where)
     _layout(choices, network, where)
     choices.wanted("threads")
+    choices.pick("watch", True, "what the doctor goes by: at most 2 % of the time, or a second")
     together = whole_batches(dataset, preprocessing, choices.filled(), 0) is not None
-    workers = _workers(choices, where, together)
+    workers = _workers(choices, where, together, _reading(choices, dataset, preprocessing, stages))
     keeping.choose(
         choices, dataset, preprocessing, stages, workers, together=together, training=distributed.beside()
     )
@@ -78,7 +85,20 @@ def _try_compiler(where: str) -> None:
         ) from error
 
 
-def _workers(choices: Choices, where: str, together: bool) -> int:
+def _reading(
+    choices: Choices, dataset: Dataset, preprocessing: Preprocessing, stages: tuple[Stage, ...]
+) -> float:
+    """Seconds that one process would take to read and vary all pictures of the whole training; endless where
+    minutes are planned, and not epochs."""
+    train, facts = dataset.part("train"), dataset.facts
+    if choices.given.minutes is not None or facts is None:
+        return math.inf
+    decoding = 0.0 if all(item.frame is not None for item in train) else facts.width * facts.height / DECODED
+    passes = sum(stage.views or stage.epochs for stage in stages)
+    return len(train) * passes * (decoding + preprocessing.size**2 / VARIED)
+
+
+def _workers(choices: Choices, where: str, together: bool, reading: float) -> int:
     cores = (os.cpu_count() or 1) // distributed.beside()
     if where == "cpu":
         count, why = 0, "training keeps every core busy already"
@@ -86,6 +106,8 @@ def _workers(choices: Choices, where: str, together: bool) -> int:
         count, why = 0, "other processes would hold a copy of the pictures each"
     elif together:
         count, why = 0, "all pictures lie on the device, and are varied there a batch at a time"
+    elif reading < STARTING:
+        count, why = 0, f"all reading takes about {reading:.0f} s, as long as other processes to begin"
     else:
         count, why = max(1, min(8, cores - 1)), "read beside the GPU"
     workers: int = choices.pick("workers", count, why)

@@ -20,7 +20,8 @@ GROUPS = {
     "Data": ("reader", "path_column", "label_column", "exclude", "data_home", "split_seed"),
     "Run": ("out", "runs_dir", "resume", "seed", "save_seconds"),
     "Search": (
-        *("search", "over", "trials", "epochs_total", "points", "stop", "warm_start", "jobs", "search_seed"),
+        *("search", "over", "trials", "epochs_total", "points", "stop", "warm_start", "verdict"),
+        *("jobs", "search_seed"),
     ),
     "Network": ("task", "network", "weights", "pretrained", "size", "channels", "stem"),
     "Training": (
@@ -39,6 +40,7 @@ GROUPS = {
             "threads",
             "compile",
             "probe",
+            "watch",
             "workers",
             "sync_norm",
             "cache",

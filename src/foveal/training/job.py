@@ -7,7 +7,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..card import Card
 from ..contracts import Task
 from ..data.batches import Batches
 from ..data.cache import Kept
+from ..device import computing
 from ..distributed import current
 from ..errors import DivergedError
 from ..fit import fit
@@ -119,9 +120,7 @@ class Job:
                 says = f"the pictures are larger than most of them told: they are kept in {there.file}"
                 self.screen(events.Noticed(what="cache", says=says))
         self.decoding = time.perf_counter() - began
-        threads = torch.get_num_threads()
-        try:
-            torch.set_num_threads(self.fit.threads or threads)
+        with closing(self.scalars), computing(self.fit.threads):
             if self.fit.compiled:
                 self.network.compile()
             self.state = State(self.network, self._timed(), crew=current())
@@ -129,7 +128,7 @@ class Job:
                 self.state.restore(saved)
             crew = self.state.crew
             give(lambda: self._order(saved), crew, self.network)
-            if crew.rank == 0:
+            if crew.rank == 0 and self.options.watch is not False:
                 self.state.watch = Watch(learned=Learned.read(self.run.folder / LEARNED))
             self.saved_at, self.prepared = time.monotonic(), time.time() - self.began
             with Interrupt(
@@ -151,9 +150,6 @@ class Job:
                     # a signal to the whole group ended the reading processes before it was met here
                     self._interrupted()
                     raise KeyboardInterrupt from None
-        finally:
-            self.scalars.close()
-            torch.set_num_threads(threads)
 
     def _timed(self) -> FitOptions:
         """Minutes count from the command's start: what has passed is gone."""

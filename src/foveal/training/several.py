@@ -83,9 +83,7 @@ def _train_along(order: Order, crew: Crew) -> None:
     network.load_state_dict(order.weights)
     layout = torch.channels_last if order.channels_last else torch.preserve_format
     network.to(options.device, memory_format=layout)  # type: ignore[call-overload]
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(options.threads or threads)
+    with device.computing(options.threads):
         if options.compiled:
             network.compile()
         state = State(network, options, crew=crew)
@@ -103,8 +101,6 @@ def _train_along(order: Order, crew: Crew) -> None:
         for event in fit(state, order.task, train, check, state.options):
             if isinstance(event, events.Stage):
                 agree(state, None)
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Listener(Watch):
