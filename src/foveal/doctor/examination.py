@@ -16,12 +16,14 @@ from .rules._course import poor
 
 KIND = "doctor.deep"
 ORDER = (
-    "loss", "outputs", "splits", "inputs", "modes", "mixing", "blind", "activity", "moves", "preprocessing",
-    "extremes", "one_batch", "augmentation", "subset", "shuffled", "learning_curve",
+    "loss", "outputs", "extremes", "preprocessing", "inputs", "splits", "modes", "mixing", "activity", "moves", "blind",
+    "one_batch", "labels_held", "augmentation", "subset", "shuffled", "learning_curve",
 )  # fmt: skip
-"""What is tested first; names that are not here come last."""
-WHY, LITTLE = ("one_batch", "augmentation"), 0.12
+"""What is tested first: what costs little and what other tests rest on; names that are not here come last."""
+WHY, LITTLE = ("one_batch", "labels_held", "augmentation"), 0.12
 """Deep tests that are made always where at least this share of what there is to be learned was not: they ask why."""
+
+NO_TIME = "no time was left for it"
 
 
 class Test(Protocol):
@@ -71,7 +73,7 @@ def examine(
 
 def _made(name: str, patient: Patient) -> dict[str, Any] | None:
     if patient.time_left <= 0:
-        return {"failed": "no time was left for it"}
+        return {"failed": NO_TIME}
     began = time.monotonic()
     try:
         with asleep():

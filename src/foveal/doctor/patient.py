@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -27,6 +28,8 @@ from ..structure.views import Views
 from ..values import Batch, Dataset, Item, Preprocessing, Step
 
 Which = Literal["best", "last"]
+SHARE, LEAST = 0.2, 16
+"""Of the time left, what a test may take; pictures that it has at least."""
 
 
 @dataclass
@@ -119,6 +122,21 @@ class Patient:
             self._drawn[key] = joined(made)
         drawn = self._drawn[key]
         return Batch(drawn.images, drawn.truths, list(drawn.ids))
+
+    @cached_property
+    def pace(self) -> float:
+        """Seconds that one picture takes to be read and to pass the network."""
+        network = self.network()
+        self.told(network, self.batch("train", 2))  # the first pass is slower than all others
+        began = time.monotonic()
+        batch = self.batch("train", 8)
+        self.told(network, batch)
+        return (time.monotonic() - began) / max(1, len(batch.ids))
+
+    def fits(self, most: int, passes: float = 1.0) -> int:
+        """How many pictures, of at most so many, a test may take that has each pass the network so often: what fits
+        into its share of the time left, but never less than a few."""
+        return min(most, max(LEAST, int(SHARE * self.time_left / max(1e-9, passes * self.pace))))
 
     def told(self, network: nn.Module, batch: Batch) -> Step:
         """What the task makes of the batch in the network's mode, without gradients."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from .. import catalog
 from ..errors import FovealError
 from ..gathered import Gathered
+from . import recognised
 
 TABLE = Path(__file__).with_suffix(".json")
 """Every row with its source; values are in Foveal's own units (accuracy, mAP, mIoU from 0 to 1, PSNR in dB)."""
@@ -21,6 +22,8 @@ JUDGED = 0.95
 """Share of its test pictures that a run must have been judged on."""
 NEAR = 0.15
 """A picture's side may differ by this share."""
+SAME = 0.8
+"""Share of the pictures that judge that must be known test pictures, where their pixels tell."""
 LONG, SHORT, FEWEST = 0.5, 0.1, 15
 """Shares of the published epochs from which a run is as long, or long enough for a gap that is glaring; a short one
 has at least so many epochs."""
@@ -108,25 +111,46 @@ def table() -> tuple[Mapping[str, Benchmark], tuple[Result, ...]]:
     return known, tuple(Result(**row) for row in read["results"])
 
 
-def benchmark_of(g: Gathered) -> tuple[Benchmark, str] | None:
-    """The known data set that a run was trained on, and how that is known: by its class names, or by its name where
-    its classes and its pictures' size agree with that."""
+@dataclass(frozen=True)
+class Known:
+    """The known data set that a run was trained on, and how that is known; where its pictures are marked and can
+    still be read, also how many of those that judge are its test pictures."""
+
+    benchmark: Benchmark
+    why: str
+    seen: recognised.Seen | None = None
+
+
+def benchmark_of(g: Gathered) -> Known | None:
+    """The known data set that a run was trained on: by its pictures, where those can be read and are as they were
+    published; by its class names; or by its name where its classes and its pictures' size agree with that."""
     data = g.dataset
     if data is None:
         return None
-    name = str(g.options.get("data") or "").lower()
-    labels = {label.lower() for label in data.labels}
-    for one in table()[0].values():
-        if one.labels and labels == {label.lower() for label in one.labels} and _fits(g, one):
-            return one, "by the names of its classes"
-    for one in table()[0].values():
-        if (
-            name in one.names
-            and (one.classes or len(one.labels) or len(labels)) == len(labels)
-            and _fits(g, one)
-        ):
-            return one, "by its name"
-    return None
+    known = table()[0]
+    called = next(((one, why) for one in known.values() if (why := _called(g, one))), None)
+    marked = [one for one in known.values() if one.key in recognised.table() and _fits(g, one)]
+    marked.sort(key=lambda one: called is None or one is not called[0])  # the likeliest first
+    looked: dict[str, recognised.Seen] = {}
+    for one in marked:
+        seen = recognised.seen(data, recognised.table()[one.key])
+        if seen is None:
+            break
+        if seen.known:
+            return Known(one, "by its pictures", seen)
+        looked[one.key] = seen
+    return Known(*called, looked.get(called[0].key)) if called else None
+
+
+def _called(g: Gathered, one: Benchmark) -> str:
+    """How a run's data are known to be this set by what they are called; empty where they are not."""
+    if g.dataset is None or not _fits(g, one):
+        return ""
+    labels = {label.lower() for label in g.dataset.labels}
+    if one.labels and labels == {label.lower() for label in one.labels}:
+        return "by the names of its classes"
+    fit = (one.classes or len(one.labels) or len(labels)) == len(labels)
+    return "by its name" if fit and str(g.options.get("data") or "").lower() in one.names else ""
 
 
 def _fits(g: Gathered, one: Benchmark) -> bool:
@@ -143,7 +167,7 @@ def world(g: Gathered) -> World | None:
     found = benchmark_of(g)
     if found is None:
         return None
-    one, why = found
+    one = found.benchmark
     results = tuple(row for row in table()[1] if row.data == one.key and _same_task(g, row))
     if one.key == "imagenet":
         results += tuple(_imagenet(g.network))
@@ -154,7 +178,8 @@ def world(g: Gathered) -> World | None:
     alike = [row for row in own if row.metric == metric]
     nearest = min(alike, key=lambda row: row.value, default=None)
     length = _length(g, nearest) if nearest else ""
-    return World(one, why, results, own, tuple(_apart(g, one, nearest, length)), length, nearest)
+    apart = (*_apart(g, one, nearest, length), *_otherwise_judged(found))
+    return World(one, found.why, results, own, apart, length, nearest)
 
 
 def _same_task(g: Gathered, row: Result) -> bool:
@@ -217,3 +242,17 @@ def _apart(g: Gathered, one: Benchmark, row: Result | None, length: str) -> Iter
         done = g.epochs[-1].epoch if g.epochs else 0
         after = f", published after {row.epochs:,}" if row.epochs else ""
         yield f"trained for {done:,} epoch{'' if done == 1 else 's'}{after}"
+
+
+def _otherwise_judged(found: Known) -> Iterator[str]:
+    """What the pictures that judge are, where they are others than the known test pictures."""
+    seen, title = found.seen, found.benchmark.title
+    if seen is None or seen.share >= SAME or seen.expected < recognised.FEWEST:
+        return
+    if seen.known:
+        yield f"about {100 * seen.share:.0f} % of the pictures that judge are test pictures of {title}"
+    else:
+        yield (
+            f"not one of {seen.looked:,} pictures that were looked at is a test picture of {title} as it was "
+            "published: these are others, or were saved anew with loss"
+        )

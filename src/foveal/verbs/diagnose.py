@@ -17,7 +17,7 @@ from ..doctor import data as pictures
 from ..doctor import kept
 from ..doctor.budget import MINUTES
 from ..doctor.case import Case
-from ..doctor.examination import examine
+from ..doctor.examination import NO_TIME, examine
 from ..doctor.kept import Examined
 from ..doctor.proof import Proof
 from ..doctor.prove import prove as prove_cures
@@ -188,7 +188,7 @@ def _examined(run: Run, deep: bool, minutes: float | None, screen: Screen) -> Ex
         step,
         tests=tuple(name for name, told in case.tests.items() if "failed" not in told),
         failed={name: str(told["failed"]) for name, told in case.tests.items() if "failed" in told},
-        notes=(*_limits(case), *notes),
+        notes=(*_limits(case), *_unseen(case, deep), *notes),
         deep=deep,
         pictures=int(case.data.get("count") or 0),
         seconds=round(time.monotonic() - began, 2),
@@ -239,6 +239,13 @@ def _limits(case: Case) -> list[str]:
     elif record.status in ("interrupted", "died"):
         said.append("The run did not come to its end: this is what there is.")
     return [*said, *(f"A file of the run cannot be read: {one}" for one in record.damaged)]
+
+
+def _unseen(case: Case, deep: bool) -> list[str]:
+    """Tests for which no time was left, in a sentence."""
+    names = [name for name, told in case.tests.items() if told.get("failed") == NO_TIME]
+    more = "--deep gives them minutes" if not deep else "--minutes gives them more"
+    return [f"Not looked at for want of time: {', '.join(names)}; {more}."] if names else []
 
 
 def _proved(run: Run, examined: Examined, seconds: float, screen: Screen) -> Examined:

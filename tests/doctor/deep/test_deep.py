@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
 
 import foveal.state
@@ -14,13 +17,18 @@ from foveal.doctor.case import Case
 from foveal.doctor.examination import KIND, ORDER
 from foveal.doctor.rules import (
     augmentation_destroys,
+    cannot_fit,
     frozen_by_mistake,
+    labels_noisy,
     optimizer_lacks_parameters,
 )
+from foveal.events import Epoch
 from foveal.finding import Finding
+from foveal.gathered import Gathered
 from foveal.structure.layers import is_in, parameter_groups
+from foveal.values import Dataset
 from patients import posed
-from staging import Net, block, small
+from staging import LABELS, Net, block, digits, small
 
 SOUND = ("outputs", "modes", "mixing", "blind", "activity", "moves", "preprocessing")
 
@@ -140,9 +148,16 @@ def test_the_preparation_that_is_better_is_found(wrong: Any, way: str) -> None:
     assert found["other"]["only_so"] > 3 * found["other"]["only_own"]
 
 
-class Rounded(nn.Module):
+class Faint(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return (x * 1e-4).round()
+        return x * 1e-12
+
+
+def test_steps_that_rounding_swallows_are_no_ones_fault() -> None:
+    case = posed("moves", made=lambda: Net(*block(1, 6, norm=False), Faint(), width=6), epochs=1)
+    found = case.tests["moves"]
+    assert found["with_gradient"] == found["parameters"] == 4
+    assert not found["unmoved"]
 
 
 def test_sound_pictures_are_not_blamed() -> None:
@@ -156,3 +171,78 @@ def test_sound_pictures_are_not_blamed() -> None:
         )
         is None
     )
+
+
+def longer(record: Gathered) -> Gathered:
+    """As if it had made a thousand steps."""
+    events = (dataclasses.replace(e, step=1000) if isinstance(e, Epoch) else e for e in record.events)
+    return dataclasses.replace(record, events=tuple(events))
+
+
+def noise(images: Tensor, part: str, augment: bool) -> Tensor:
+    return torch.randn_like(images) if augment else images
+
+
+def test_pictures_that_become_noise_are_blamed_where_the_run_lacks_as_much() -> None:
+    case = posed("augmentation", "splits", seen=noise, epochs=1, said={"augment": "randaugment"})
+    found, splits = case.tests["augmentation"], case.tests["splits"]
+    assert found["whole"]
+    assert found["taught_val"] > found["taught_varied_val"] + 0.2
+    assert found["taught_varied"] < 0.3
+    learned = {**found, "taught_plain": 1.0, "val": 0.1, "taught_varied_val": 0.1}
+    nothing = {**splits, "varied": 0.1, "train": 0.1}
+    assert (
+        augmentation_destroys.examine(Case(case.record, (), {"splits": nothing, "augmentation": learned}))
+        is None
+    )
+    case = Case(longer(case.record))
+    said = augmentation_destroys.examine(Case(case.record, (), {"splits": nothing, "augmentation": learned}))
+    assert isinstance(said, Finding)
+    assert said.cure.changes == {"augment": "light"}
+    known = {**learned, "taught_varied": 1.0}
+    assert (
+        augmentation_destroys.examine(Case(case.record, (), {"splits": nothing, "augmentation": known}))
+        is None
+    )
+
+
+def test_some_of_each_class_are_learned_by_heart_or_not() -> None:
+    found = measured("subset")
+    assert found["count"] >= 64
+    assert found["classes"] == 10
+    assert found["whole"]
+    assert found["accuracy"] > 0.9
+    case = posed("subset", made=lambda: Net(*block(1, 1), width=1), epochs=1)
+    assert case.tests["subset"]["accuracy"] < 0.6
+    fits = {"accuracy": 1.0, "steps": 120}
+    tests = {**case.tests, "one_batch": {"plain": fits, "own": fits}}
+    said = cannot_fit.examine(Case(case.record, (), tests))
+    assert isinstance(said, Finding)
+    assert said.severity == "warning"
+
+
+def mislabelled(share: float) -> Dataset:
+    """The digits, of whose training labels so many are drawn by chance."""
+    draw, data = np.random.default_rng(0), digits()
+    items = tuple(
+        dataclasses.replace(item, truth=str(draw.choice(LABELS)))
+        if item.part == "train" and draw.random() < share
+        else item
+        for item in data.items
+    )
+    return dataclasses.replace(data, items=items)
+
+
+def test_training_labels_that_mean_less_than_validations_are_seen() -> None:
+    case = posed("labels_held", data=mislabelled(0.5), epochs=4)
+    found, known = case.tests["labels_held"], {item.id: item.truth for item in digits().items}
+    assert found["held"] > found["train"] + 0.25
+    given = {item.id: item.truth for item in mislabelled(0.5).items}
+    truly = [known[name] != given[name] for name in found["doubted"]]
+    assert sum(truly) > 0.8 * len(truly) > 50
+    said = labels_noisy.examine(case)
+    assert isinstance(said, Finding)
+    assert set(said.cure.exclude) == set(found["doubted"])
+    fine = posed("labels_held", epochs=4)
+    assert fine.tests["labels_held"]["held"] < fine.tests["labels_held"]["train"] + 0.06
+    assert not isinstance(labels_noisy.examine(fine), Finding)

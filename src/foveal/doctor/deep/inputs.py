@@ -11,12 +11,13 @@ from ..patient import Patient, accuracy, is_classes
 
 SOURCE = "LeCun et al. 1998, Efficient BackProp: inputs near mean 0, deviation 1; Karpathy 2019: look at what goes in"
 QUICK = True
-COUNT = 256
+COUNT, PASSES = 256, 4
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
-    varied, plain = patient.batch("train", COUNT, augment=True), patient.batch("train", COUNT)
-    judged = patient.batch("val", COUNT)
+    size = patient.fits(COUNT, PASSES)
+    varied, plain = patient.batch("train", size, augment=True), patient.batch("train", size)
+    judged = patient.batch("val", size)
     if not isinstance(plain.images, torch.Tensor) or plain.images.dim() != 4:
         return None
     found: dict[str, Any] = {"count": len(plain.ids), "judged": len(judged.ids)}

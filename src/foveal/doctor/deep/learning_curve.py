@@ -7,12 +7,11 @@ import statistics
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from ...intervals import wilson
 from ..patient import Patient, is_classes
+from ._before_the_head import features
 
 SOURCE = "Hestness et al. 2017, Deep Learning Scaling is Predictable: errors fall as a power of the pictures"
 QUICK = False
@@ -27,7 +26,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     probe = patient.batch("val", 4)
     if not is_classes(patient, patient.told(patient.network(), probe).outputs):
         return None
-    (x, y), (v, w) = _features(patient, "train", MOST), _features(patient, "val", JUDGED)
+    (x, y), (v, w) = _scaled(patient, "train", MOST), _scaled(patient, "val", JUDGED)
     rows = []
     for share in SHARES:
         scores = []
@@ -58,18 +57,8 @@ def _fitted(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _features(patient: Patient, part: str, most: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """What the head is given, `ND`, and the classes."""
-    network, batch = patient.network(), patient.batch(part, most)
-    head = network.get_submodule(patient.fit.head)
-    last = next((m for m in reversed(list(head.modules())) if isinstance(m, nn.Linear | nn.Conv2d)), head)
-    seen: list[Tensor] = []
-    handle = last.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach().flatten(1)))
-    try:
-        for piece in batch.split(-(-len(batch.ids) // 64)):
-            patient.told(network, piece)
-    finally:
-        handle.remove()
-    features = torch.cat(seen).float()
-    features = (features - features.mean(0)) / features.std().clamp_min(1e-9)
-    return features.numpy(), batch.truths.numpy()
+def _scaled(patient: Patient, part: str, most: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What the head is given, `ND`, around 0, and the classes."""
+    rows, labels, _ = features(patient, part, most)
+    rows = rows - rows.mean(0)
+    return rows / max(float(rows.std()), 1e-9), labels

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from ...state import State
 from ...structure.layers import set_training
@@ -14,6 +15,8 @@ from ..patient import Patient
 SOURCE = "TrainCheck (Jiang et al. 2025): what has a gradient must change in a step; PyTorch forum 84911"
 QUICK = True
 COUNT, SHOWN = 8, 50
+NOTHING = 1e-6
+"""Of the largest weight: steps below it may be lost in rounding."""
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
@@ -34,6 +37,12 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     torch.autograd.backward(patient.task.step(network, batch).loss)
     state.optimizer.step()
     led = [name for name, p in learn.items() if p.grad is not None and bool(p.grad.any())]
+    rates = {id(p): float(group["lr"]) for group in state.optimizer.param_groups for p in group["params"]}
+    far = [
+        name
+        for name in led
+        if _is_felt(before[name], learn[name], rates.get(id(learn[name]), state.current.lr))
+    ]
     return {
         "count": len(batch.ids),
         "stage": state.current.name,
@@ -42,5 +51,11 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "with_gradient": len(led),
         "without_gradient": [name for name, p in learn.items() if p.grad is None][:SHOWN],
         "not_given": [name for name, p in learn.items() if id(p) not in given][:SHOWN],
-        "unmoved": [name for name in led if torch.equal(before[name], learn[name])][:SHOWN],
+        "unmoved": [name for name in far if torch.equal(before[name], learn[name])][:SHOWN],
     }
+
+
+def _is_felt(before: Tensor, parameter: nn.Parameter, rate: float) -> bool:
+    """Whether a step along the gradient is larger than what rounding swallows."""
+    assert parameter.grad is not None
+    return rate * float(parameter.grad.abs().max()) > NOTHING * float(before.abs().max())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+from torch import nn
+
+from ...repairs import strip_softmax
 from ..patient import Patient, is_classes
 
 SOURCE = (
@@ -14,7 +18,7 @@ COUNT, NEAR = 64, 1e-3
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
-    network, batch = patient.network(), patient.batch("train", COUNT)
+    network, batch = patient.network(), patient.batch("train", patient.fits(COUNT))
     outputs = patient.told(network, batch).outputs
     if not is_classes(patient, outputs):
         return None
@@ -34,4 +38,16 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "log_probabilities": bool((outputs <= 1e-6).all()) and bool((logs - 1).abs().max() < NEAR),
         "apart": float(outputs.std(0).mean()),
         "spread": float(outputs.std()),
+        "ends": _ends(network),
     }
+
+
+def _ends(network: nn.Module) -> str:
+    """The kind of the module at the network's end that the repair would take off; empty where the end is written into
+    the code itself."""
+    try:
+        kinds = [type(module) for module in network.modules()]
+        left = [type(module) for module in strip_softmax.mended(copy.deepcopy(network)).modules()]
+    except ValueError:
+        return ""
+    return next(kind.__name__ for kind in kinds if kinds.count(kind) > left.count(kind))

@@ -16,7 +16,7 @@ SOURCE = (
     "timm's and torchvision's own settings of each weights; own measurement: a wrong mean costs eleven points"
 )
 QUICK = True
-COUNT = 128
+COUNT, PASSES = 128, 7
 WAYS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "ImageNet's mean and deviation": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "-1 to 1": ((0.5,), (0.5,)),
@@ -60,13 +60,13 @@ def _of_weights(patient: Patient) -> dict[str, Any]:
 def _tried(patient: Patient) -> dict[str, Any]:
     """The other preparation of validation pictures with which the best network is right most often, and how many are
     right with one of the two only; empty where answers are not classes."""
-    network, batch = patient.network(), patient.batch("val", COUNT)
+    network, batch = patient.network(), patient.batch("val", patient.fits(COUNT, PASSES))
     outputs = patient.told(network, batch).outputs
     if not is_classes(patient, outputs):
         return {}
     right, best = outputs.argmax(1) == batch.truths, None
     for way, other in _otherwise(patient, batch.images):
-        if float((other - batch.images).abs().max()) < 0.05 or patient.time_left < 2:
+        if float((other - batch.images).abs().max()) < 0.05 or patient.time_left < 1:
             continue
         hits = patient.told(network, Batch(other, batch.truths, batch.ids)).outputs.argmax(1) == batch.truths
         told: dict[str, Any] = {

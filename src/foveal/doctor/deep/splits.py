@@ -11,11 +11,12 @@ from ..patient import Patient, accuracy, asleep, is_classes, joined, spread
 
 SOURCE = "TheDeepChecker (Braiek & Khomh 2022): shift between training and evaluation; own measurement"
 QUICK = True
-COUNT = 128
+COUNT, PASSES = 128, 10
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
-    first, again = _seen(patient, "val", 1), _seen(patient, "val", 2)
+    size = patient.fits(COUNT, PASSES)
+    first, again = _seen(patient, "val", 1, size), _seen(patient, "val", 2, size)
     if not isinstance(first.images, torch.Tensor):
         return None
     apart = float((first.images.float() - again.images.float()).abs().mean())
@@ -25,31 +26,31 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "same_ids": first.ids == again.ids,
     }
     network = patient.network()
-    train = _seen(patient, "train", 1)
+    train = _seen(patient, "train", 1, size)
     made, other = patient.told(network, first), patient.told(network, train)
     if is_classes(patient, made.outputs):
         found["val"] = accuracy(made.outputs, first.truths)
         found["train"] = accuracy(other.outputs, train.truths)
-        varied = patient.batch("train", COUNT, augment=True)
+        varied = patient.batch("train", size, augment=True)
         found["varied"] = accuracy(patient.told(network, varied).outputs, varied.truths)
         last = patient.network("last")
         found["last_val"] = accuracy(patient.told(last, first).outputs, first.truths)
         found["last_train"] = accuracy(patient.told(last, train).outputs, train.truths)
-        found["called"] = _called(patient)
+        found["called"] = _called(patient, 4 * size)
     return found
 
 
-def _seen(patient: Patient, part: str, seed: int) -> Batch:
+def _seen(patient: Patient, part: str, seed: int, size: int) -> Batch:
     with asleep():
         torch.manual_seed(seed)
-        source = patient.pictures(part, items=spread(patient.dataset.part(part), COUNT))
+        source = patient.pictures(part, items=spread(patient.dataset.part(part), size))
         return joined([source.to(raw, "cpu", False) for raw in source.epoch(0)])
 
 
-def _called(patient: Patient) -> list[dict[str, Any]]:
+def _called(patient: Patient, size: int) -> list[dict[str, Any]]:
     """What the last network mostly calls the validation pictures of each class: the best one may be an early one that
     had learned next to nothing."""
-    batch, labels = patient.batch("val", 4 * COUNT), patient.task.labels
+    batch, labels = patient.batch("val", size), patient.task.labels
     said = patient.told(patient.network("last"), batch).outputs.argmax(1)
     found = []
     for n, label in enumerate(labels):

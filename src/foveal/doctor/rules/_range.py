@@ -12,6 +12,8 @@ ROOM = 0.35
 """Deviations beyond what pictures from 0 to 1 can give: resizing overshoots a little."""
 FLAT = 0.01
 """Share of the range from black to white below which pictures hardly vary: they were divided once too often."""
+SHIFT, SCALE = 0.6, 2.0
+"""Deviations between means, and times a deviation, from which training and validation pictures are of two kinds."""
 State = Literal["fine", "twice", "bytes", "never", "flat", "odd"]
 
 
@@ -45,3 +47,19 @@ def _untouched(seen: Mapping[str, Any], allowed: Sequence[tuple[float, float, fl
     """Whether values lie in 0..1 where normalised ones would begin well below 0."""
     needed = all(low < -0.5 for low, _, _, _ in allowed)
     return needed and seen["low"] >= -1e-3 and seen["high"] <= 1 + 1e-3 and seen["high"] > 0.2
+
+
+def look_apart(inputs: Mapping[str, Any]) -> str:
+    """How validation pictures differ from training pictures, prepared alike; empty where they do not."""
+    own, other = inputs["plain"], inputs["val"]
+    for mine, theirs, deviation in zip(own["mean"], other["mean"], own["std"], strict=True):
+        if abs(mine - theirs) > SHIFT * max(deviation, 1e-6):
+            return f"their mean is {theirs:.2g}, that of training pictures {mine:.2g} (deviation {deviation:.2g})"
+    for mine, theirs in zip(own["std"], other["std"], strict=True):
+        if not 1 / SCALE < (theirs + 1e-6) / (mine + 1e-6) < SCALE:
+            return f"their deviation is {theirs:.2g}, that of training pictures {mine:.2g}"
+    first, second = own.get("colour", 0.0), other.get("colour", 0.0)
+    if max(first, second) > 0.1 and min(first, second) < 0.2 * max(first, second):
+        grey, coloured = ("training", "validation") if first < second else ("validation", "training")
+        return f"{grey} pictures are grey, {coloured} pictures have colours"
+    return ""

@@ -20,6 +20,8 @@ EXPLAINS = (
 LEAST, FALLS, GAINS = 0.2, 0.1, 0.08
 """What varied pictures cost a trained network; what they cost one that is taught them; what one without is ahead by."""
 LEARNED, MOSTLY = 0.8, 0.5
+STEPS = 100
+"""Steps that the two networks are taught, about; a run of fewer is no match for them."""
 NONE: Mapping[str, Any] = {"augment": "none", "flip": False, "erase": 0.0, "mixup": 0.0, "cutmix": 0.0}
 
 
@@ -28,7 +30,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     if splits is None or "varied" not in splits or not poor(case, 0.12):
         return None
     ways = [name for name, none in NONE.items() if case.options.get(name) not in (None, none, 0)]
-    said = _seen(splits) or _taught(splits, part(case, "augmentation")) or _blended(case, ways)
+    said = _seen(splits) or _taught(case, splits, part(case, "augmentation")) or _blended(case, ways)
     if said is None:
         return None
     evidence, culprit = said
@@ -57,17 +59,25 @@ def _seen(splits: Mapping[str, Any]) -> tuple[Evidence, str] | None:
     return Evidence(says, dict(splits)), ""
 
 
-def _taught(splits: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[Evidence, str] | None:
+def _taught(
+    case: Case, splits: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> tuple[Evidence, str] | None:
     """By two networks of which one was taught pictures as they are, and one the same pictures varied: what the run
     lacks is to be mostly what the second lacks."""
     if found is None or not found["whole"] or found["taught_plain"] < LEARNED:
         return None
     if surely_above(splits["varied"], splits["train"], splits["count"]):
         return None  # it has learned what it was given
+    if case.record.epochs[-1].step < STEPS or surely_above(
+        found["taught_varied_val"], found["val"], found["judged"]
+    ):
+        return None  # it lacks more than what is taken by variation: it was ended early, or something else holds it
     count, judged, best = found["count"], found["judged"], found["taught_val"]
     lost, missing = best - found["taught_varied_val"], best - found["val"]
+    # varied pictures that the first knows are to be told less well than plain ones that it does not know
     if lost < MOSTLY * missing or not (
-        surely_above(best, found["taught_varied_val"], judged, FALLS)
+        surely_above(best, found["taught_varied"], min(count, judged), FALLS)
+        and surely_above(best, found["taught_varied_val"], judged, FALLS)
         and surely_above(best, found["val"], judged, GAINS)
     ):
         return None

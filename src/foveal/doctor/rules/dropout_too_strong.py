@@ -14,7 +14,14 @@ SOURCE = (
     "does much better on, and harm"
 )
 LEVEL = "generalisation"
-EXPLAINS = ("underfitting", "loss_stuck", "stopped_too_early", "metric_disagrees", "modes_disagree")
+EXPLAINS = (
+    "underfitting",
+    "loss_stuck",
+    "stopped_too_early",
+    "metric_disagrees",
+    "modes_disagree",
+    "cannot_fit",
+)
 STRONG, TIMES, LEFT = 0.75, 1.3, 0.4
 """A share that is strong by itself; how many times the loss is higher in training mode; of the loss, what is left."""
 

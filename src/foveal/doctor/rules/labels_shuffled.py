@@ -23,6 +23,7 @@ EXPLAINS = (
     "cannot_fit",
     "rate_too_low",
     "rate_too_high",
+    "augmentation_destroys",
 )
 FEWEST = 100
 """Validation pictures below which chance cannot be told from little."""

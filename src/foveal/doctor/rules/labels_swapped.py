@@ -16,6 +16,8 @@ LEVEL = "data"
 EXPLAINS = (
     "overfitting",
     "labels_noisy",
+    "suspiciously_good",
+    "wrong_preprocessing",
     "underfitting",
     "metric_disagrees",
     "loss_stuck",
@@ -23,6 +25,8 @@ EXPLAINS = (
 MOSTLY = 0.5
 """Lower end of the share of a class's pictures that are called by one other name."""
 FEWEST = 10
+SURE = 0.75
+"""Share of a ring's names of which that is sure; of the others it is more likely than not."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -31,7 +35,9 @@ def examine(case: Case) -> Finding | Unsure | None:
     told = (case.data.get("confused", ()), case.tests.get("splits", {}).get("called", ()))
     for listed in told:
         rows = {row["truth"]: row for row in listed}
-        rings = _rings(_moved(rows))
+        sure = _moved(rows)
+        likely = {**_likely(rows), **sure}
+        rings = [ring for ring in _rings(likely) if sum(name in sure for name in ring) >= SURE * len(ring)]
         if rings:
             break
     else:
@@ -70,6 +76,15 @@ def _moved(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         if row["called"] != truth
         and row["count"] >= FEWEST
         and wilson(row["share"], row["count"])[0] > MOSTLY
+    }
+
+
+def _likely(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Classes of which more than half are called by another name, though by luck, perhaps."""
+    return {
+        truth: row["called"]
+        for truth, row in rows.items()
+        if row["called"] != truth and row["count"] >= FEWEST and row["share"] > MOSTLY
     }
 
 

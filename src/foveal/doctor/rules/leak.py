@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
@@ -29,7 +30,6 @@ def examine(case: Case) -> Finding | Unsure | None:
     counts = {part: sum(row.values()) for part, row in case.data.get("counts", {}).items()}
     judged = case.data.get("judged") or {}
     whole, apart = judged.get("all"), judged.get("without")
-    fell = whole["accuracy"] - apart["accuracy"] if whole and apart and apart["count"] else 0.0
     shares = {part: len(ids) / max(1, counts.get(part) or case.data["count"]) for part, ids in leaks.items()}
     worst = max(shares, key=lambda part: shares[part], default="")
     many = len(leaks[worst]) if worst else 0
@@ -37,10 +37,13 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     twins = [pair for pair in case.data["twins"] if worst in pair["parts"] and "train" in pair["parts"]]
     copies = len({_judged(pair) for pair in twins if pair["distance"] == 0})
-    helped = fell >= MOVED and shares[worst] >= 0.02 and _surely(whole, apart)
+    leaked = {id for ids in leaks.values() for id in ids}
+    every = [pair for pair in case.data["twins"] if "train" in pair["parts"] and _judged(pair) in leaked]
+    fell, luck = _helped(case, every, leaked)
+    helped = fell >= MOVED and shares[worst] >= 0.02 and fell > 3 * luck
     if copies < MANY * max(1, counts.get(worst) or case.data["count"]) and not helped:
         return None
-    gone = tuple(dict.fromkeys(_in_training(pair) for pair in twins))
+    gone = tuple(dict.fromkeys(_in_training(pair) for pair in every))
     total = counts.get(worst) or case.data["count"]
     evidence = [
         Evidence(
@@ -77,15 +80,41 @@ def _judged(pair: Mapping[str, Any]) -> str:
     return str(pair["second"] if pair["parts"][0] == "train" else pair["first"])
 
 
-def _surely(whole: Mapping[str, Any] | None, apart: Mapping[str, Any] | None) -> bool:
-    """Whether those with a twin are right more often than the others by more than luck (three deviations)."""
+def _helped(case: Case, twins: Iterable[Mapping[str, Any]], leaked: Iterable[str]) -> tuple[float, float]:
+    """How much of the score comes of pictures with a twin in training that bears their label, and its standard
+    deviation. They are held against pictures of the same class (Mantel & Haenszel 1959): near duplicates are
+    commonest in classes that are simple, and these are easy without them."""
+    judged = case.record.evaluation
+    rows = judged.examples if judged is not None else []
+    if not any(isinstance(row.get("truth"), str) for row in rows):
+        return _apart(case)
+    same = {_judged(pair) for pair in twins if pair["labels"] is None or len(set(pair["labels"])) == 1}
+    same &= set(leaked)
+    by_class: dict[Any, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
+    for row in rows:
+        by_class[row.get("truth")][row["id"] in same].append(row.get("predicted") == row.get("truth"))
+    gain = spread = total = 0.0
+    for others, own in by_class.values():
+        if not others or not own:
+            continue
+        weight = len(others) * len(own) / (len(others) + len(own))
+        middle = (sum(others) + sum(own)) / (len(others) + len(own))
+        gain += weight * (sum(own) / len(own) - sum(others) / len(others))
+        spread += weight**2 * max(1e-9, middle * (1 - middle)) * (1 / len(own) + 1 / len(others))
+        total += weight
+    share = sum(len(own) for _, own in by_class.values()) / max(1, len(rows))
+    return (share * gain / total, share * spread**0.5 / total) if total else (0.0, 0.0)
+
+
+def _apart(case: Case) -> tuple[float, float]:
+    """The same where single answers are not known, without regard to classes."""
+    judged = case.data.get("judged") or {}
+    whole, apart = judged.get("all"), judged.get("without")
     if not whole or not apart or not apart["count"] or whole["count"] <= apart["count"]:
-        return False
-    count = whole["count"] - apart["count"]
-    hits = whole["accuracy"] * whole["count"] - apart["accuracy"] * apart["count"]
-    own, middle = hits / count, whole["accuracy"]
+        return 0.0, 0.0
+    middle, count = whole["accuracy"], whole["count"] - apart["count"]
     luck = (max(1e-9, middle * (1 - middle)) * (1 / count + 1 / apart["count"])) ** 0.5
-    return bool(own - apart["accuracy"] > 3 * luck)
+    return middle - apart["accuracy"], luck * count / whole["count"]
 
 
 def _how(twins: list[Mapping[str, Any]]) -> str:

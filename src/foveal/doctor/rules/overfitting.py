@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import guess, half_width, left, result, trained_share, wrong
+from ._parts import percent, surely_above
+from ._rates import from_scratch
 
 SOURCE = (
     "Google's Deep Learning Tuning Playbook: problematic overfitting is a validation error that RISES; Prechelt "
@@ -21,10 +23,14 @@ EXPLAINS = ("metric_disagrees",)
 EPOCHS, STEPS = 5, 60
 RISE, WRONG, LEARNED = 1.2, 0.15, 0.3
 KNOWN, NOTHING = 0.1, 0.75
+HANDFUL, FAR = 20, 0.25
+"""Pictures a class below which one speaks of few shots (Vinyals et al. 2016: 1 to 20); what must be missing."""
 NEXT = {"none": "light", "light": "trivialaugment", "randaugment": "trivialaugment"}
 
 
 def examine(case: Case) -> Finding | Unsure | None:
+    if (few := _few(case)) is not None:
+        return few
     losses, trained, scores = case.losses, case.train_losses, case.headlines
     if len(losses) < EPOCHS or len(scores) != len(losses) or case.record.epochs[-1].step < STEPS:
         return None
@@ -71,6 +77,37 @@ def examine(case: Case) -> Finding | Unsure | None:
         "With enough weights a network can remember each training picture by what is peculiar to it. That lowers the "
         "training loss and makes it surer of itself, and more wrong, on pictures it has not seen.",
         _cure(case),
+        confidence=0.85,
+    )
+
+
+def _few(case: Case) -> Finding | None:
+    """A handful of pictures a class, all known, and others not."""
+    splits, dataset, answers = case.tests.get("splits", {}), case.record.dataset, wrong(case)
+    if dataset is None or answers is None or answers < FAR or not from_scratch(case) or "train" not in splits:
+        return None
+    counts = [n for n in (dataset.counts().get("train") or {}).values() if n]
+    if not counts or median(counts) >= HANDFUL or splits["train"] < 0.95:
+        return None
+    if not surely_above(splits["train"], splits["val"], min(splits["count"], sum(counts)), FAR):
+        return None
+    return Finding(
+        "overfitting",
+        "warning",
+        f"There are {median(counts):g} training pictures a class (median): {percent(splits['train'])} of them are "
+        f"known, and {percent(splits['val'])} of the validation pictures; {result(case)}.",
+        (
+            Evidence(
+                f"{sum(counts)} training pictures of {len(counts)} classes, {min(counts)} to {max(counts)} each.",
+                {"counts": counts, "train": splits["train"], "val": splits["val"]},
+            ),
+        ),
+        "From so few pictures a network cannot tell what belongs to a class from what belongs to a picture, and learns "
+        "each picture by heart.",
+        Cure(
+            "Collect more pictures, some hundreds a class; or begin with pretrained weights, which want ten times "
+            "fewer."
+        ),
         confidence=0.85,
     )
 

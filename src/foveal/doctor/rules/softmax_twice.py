@@ -55,7 +55,8 @@ def _network(case: Case, outputs: Mapping[str, Any]) -> Finding:
         "Cross-entropy takes scores and makes probabilities of them itself. Given probabilities it sees "
         "differences of at most 1 between classes, so gradients are tiny and even the best answer looks unsure.",
         Cure(
-            "Take the softmax off the network's end: its last layer gives scores.", repairs=("strip_softmax",)
+            "Take the softmax off the end, in the code of the network or of its loss: the last layer gives scores.",
+            repairs=("strip_softmax",) if (part(case, "outputs") or {}).get("ends", "yes") else (),
         ),
         confidence=0.98,
     )

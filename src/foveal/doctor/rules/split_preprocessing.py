@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._parts import part, percent, surely_above, untested
-from ._range import state
+from ._range import look_apart, state
 
 SOURCE = "TheDeepChecker (Braiek & Khomh 2022); data leakage in reverse: the same training pictures on both ways in"
 LEVEL = "input"
@@ -18,8 +15,6 @@ EXPLAINS = (
     "schedule_ends_wrongly", "wrong_preprocessing",
 )  # fmt: skip
 LEAST = 0.15
-SHIFT, SCALE = 0.6, 2.0
-"""Deviations between means, and times a deviation, from which training and validation pictures are of two kinds."""
 WAYS = {
     "fine": "normalised once",
     "twice": "normalised twice",
@@ -50,7 +45,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     # the best network may be an early one that had learned next to nothing
     low, high = splits.get("last_val", splits["val"]), splits.get("last_train", splits["train"])
     if inputs is not None and surely_above(high, low, splits["count"], LEAST):
-        apart = _look_apart(inputs)
+        apart = look_apart(inputs)
         if apart:
             said = f"Validation pictures are not like training pictures: {apart}."
             told = Evidence(
@@ -65,22 +60,6 @@ def examine(case: Case) -> Finding | Unsure | None:
         )
         return _finding(said, Evidence(said, dict(splits)), 0.85)
     return None
-
-
-def _look_apart(inputs: Mapping[str, Any]) -> str:
-    """How validation pictures differ from training pictures, prepared alike; empty where they do not."""
-    own, other = inputs["plain"], inputs["val"]
-    for mine, theirs, deviation in zip(own["mean"], other["mean"], own["std"], strict=True):
-        if abs(mine - theirs) > SHIFT * max(deviation, 1e-6):
-            return f"their mean is {theirs:.2g}, that of training pictures {mine:.2g} (deviation {deviation:.2g})"
-    for mine, theirs in zip(own["std"], other["std"], strict=True):
-        if not 1 / SCALE < (theirs + 1e-6) / (mine + 1e-6) < SCALE:
-            return f"their deviation is {theirs:.2g}, that of training pictures {mine:.2g}"
-    first, second = own.get("colour", 0.0), other.get("colour", 0.0)
-    if max(first, second) > 0.1 and min(first, second) < 0.2 * max(first, second):
-        grey, coloured = ("training", "validation") if first < second else ("validation", "training")
-        return f"{grey} pictures are grey, {coloured} pictures have colours"
-    return ""
 
 
 def _finding(said: str, told: Evidence, confidence: float) -> Finding:

@@ -16,7 +16,7 @@ EXPLAINS = (
     "loss_stuck", "underfitting", "rate_too_low", "updates_too_small", "stopped_too_early", "cannot_fit",
     "vanishing", "metric_disagrees", "overfitting", "oscillation", "rate_too_high", "exploding",
     "not_finite", "saturation", "bad_initialisation", "schedule_ends_wrongly", "updates_too_large",
-    "below_published", "suspiciously_good",
+    "below_published", "suspiciously_good", "augmentation_destroys",
 )  # fmt: skip
 
 
@@ -55,18 +55,23 @@ def examine(case: Case) -> Finding | Unsure | None:
             f"The network ends in a rectifier: none of its scores for {outputs['count']} pictures is below 0, and "
             f"{percent(outputs['zeros'])} are 0, through which nothing is learned."
         )
-        cure = Cure("Take the rectifier off the network's end.", repairs=("strip_softmax",))
+        cure = Cure("Take the rectifier off the network's end.", repairs=_repairs(outputs))
         return _finding(said, {**outputs}, cure)
     elif outputs is not None and outputs["squashed"] and poor(case, 0.1):
         said = (
             f"The network ends in a sigmoid (all it gives lies between {outputs['low']:.3g} and "
             f"{outputs['high']:.3g}), and the loss takes a softmax of that."
         )
-        cure = Cure("Take the sigmoid off the network's end.", repairs=("strip_softmax",))
+        cure = Cure("Take the sigmoid off the network's end.", repairs=_repairs(outputs))
         return _finding(said, {**outputs}, cure)
     else:
         return None
     return _finding(said, dict(loss), Cure("Use cross-entropy on the network's scores (in the task's code)."))
+
+
+def _repairs(outputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """What Foveal itself can take off: a module, and nothing that is written into the code."""
+    return ("strip_softmax",) if outputs.get("ends", "yes") else ()
 
 
 def _finding(said: str, values: Mapping[str, Any], cure: Cure) -> Finding:

@@ -17,7 +17,7 @@ SOURCE = (
 LEVEL = "input"
 EXPLAINS = (
     "underfitting", "stopped_too_early", "rate_too_low", "below_published", "overfitting", "loss_stuck",
-    "frozen_by_mistake", "modes_disagree", "metric_disagrees", "batchnorm_stale",
+    "frozen_by_mistake", "modes_disagree", "metric_disagrees",
 )  # fmt: skip
 LEAST = 0.06
 
