@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from foveal.data.sketches import Pixels, small_of
-from foveal.data.twins import find
+from foveal.data.twins import descriptors, find
 
 COUNT = 40
 
@@ -78,6 +78,17 @@ def test_every_picture_may_have_twins() -> None:
         len({(p.first % COUNT, p.second % COUNT) for p in pairs if p.first % COUNT != p.second % COUNT}) == 0
     )
     assert len(pairs) >= 0.9 * 2 * COUNT
+
+
+@pytest.mark.parametrize(
+    "part", [(1.0, 0.0, 0.0, False), (0.88, 0.0, 0.0, True), (0.9, -0.1, 0.1, False)], ids=str
+)
+def test_many_pictures_are_described_as_few_are(part: tuple[float, float, float, bool]) -> None:
+    """Many are described pixel by pixel at once, few one after the other."""
+    few = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
+    many = np.concatenate([few, np.random.default_rng(1).integers(0, 256, (800, 16, 16, 3), dtype=np.uint8)])
+    assert len(many) > few[0].size
+    assert np.abs(descriptors(many, *part)[:30] - descriptors(few, *part)).max() < 1e-4
 
 
 def test_pictures_of_one_colour_and_none_at_all() -> None:

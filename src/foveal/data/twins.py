@@ -48,26 +48,44 @@ class Pair:
     mirrored: bool = False
 
 
-def descriptors(small: NDArray[np.uint8]) -> Array:
-    """A row of unit length a picture, from small copies `N, S, S, 3`: coarse grey and coarser colour, without mean,
-    the border weighing less, so that a crop changes little."""
-    count, side = small.shape[:2]
-    at = (np.arange(side) + 0.5) / side
-    window = np.sqrt(np.sin(np.pi * at)).astype(np.float32)
-    weight = (window[:, None] * window[None])[None, :, :, None]
-    cells = side // 8
-    rows = np.empty((count, 8 * 8 + 2 * 16), np.float32)
-    for start in range(0, count, _BLOCK):
-        block = small[start : start + _BLOCK].astype(np.float32)
-        block = (block - block.mean((1, 2), keepdims=True)) * weight
-        grey = block.mean(3)
-        chroma = np.stack([block[..., 0] - grey, block[..., 2] - grey], 3)
-        n = len(block)
-        coarse = grey.reshape(n, 8, cells, 8, cells).mean((2, 4)).reshape(n, -1)
-        tint = chroma.reshape(n, 4, side // 4, 4, side // 4, 2).mean((2, 4)).reshape(n, -1)
-        rows[start : start + n] = np.concatenate([coarse, tint], 1)
+def descriptors(
+    small: NDArray[np.uint8],
+    scale: float = 1.0,
+    right: float = 0.0,
+    down: float = 0.0,
+    mirrored: bool = False,
+) -> Array:
+    """A row of unit length a picture, from small copies `N, S, S, 3`, or from that part of them: coarse grey and
+    coarser colour, without mean, the border weighing less, so that a crop changes little."""
+    count, size = len(small), small[:1].size
+    many = count > size  # then reckoned once for every pixel by itself, as all of it is linear
+    pixels = np.eye(size, dtype=np.float32).reshape(-1, *small.shape[1:]) if many else small
+    made = [
+        _coarse(seen[:, :, ::-1] if mirrored else seen)
+        for start in range(0, len(pixels), _BLOCK)
+        for seen in [_part(pixels[start : start + _BLOCK], scale, right, down)]
+    ]
+    rows = np.concatenate(made) if made else np.empty((0, 8 * 8 + 2 * 16), np.float32)
+    if many:
+        flat = small.reshape(count, -1)
+        blocks = [flat[n : n + _BLOCK].astype(np.float32) @ rows for n in range(0, count, _BLOCK)]
+        rows = np.concatenate(blocks)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(norms, 1e-6))
+
+
+def _coarse(block: Array) -> Array:
+    """What `descriptors` are before they are made of unit length."""
+    count, side = block.shape[:2]
+    window = np.sqrt(np.sin(np.pi * (np.arange(side) + 0.5) / side)).astype(np.float32)
+    weight = (window[:, None] * window[None])[None, :, :, None]
+    block = (block - block.mean((1, 2), keepdims=True)) * weight
+    grey = block.mean(3)
+    chroma = np.stack([block[..., 0] - grey, block[..., 2] - grey], 3)
+    cells = side // 8
+    coarse = grey.reshape(count, 8, cells, 8, cells).mean((2, 4)).reshape(count, -1)
+    tint = chroma.reshape(count, 4, side // 4, 4, side // 4, 2).mean((2, 4)).reshape(count, -1)
+    return np.concatenate([coarse, tint], 1)
 
 
 def find(
@@ -125,8 +143,7 @@ def _candidates(
     alike = SURELY if quick else ALIKE
     best: dict[tuple[int, int], tuple[float, int, int, int]] = {}
     for way, (scale, right, down, mirrored) in enumerate(ways):
-        part = _part(small, scale, right, down)
-        shown = asked if way == 0 else _shortened(descriptors(part[:, :, ::-1] if mirrored else part), axes)
+        shown = asked if way == 0 else _shortened(descriptors(small, scale, right, down, mirrored), axes)
         for start in range(0, count, _BLOCK):
             cosines = asked[start : start + _BLOCK] @ shown.T
             rows = np.arange(len(cosines))
@@ -177,19 +194,19 @@ def _variants(corners: bool) -> list[tuple[float, float, float, bool]]:
     return [(*part, mirrored) for mirrored in (False, True) for part in parts]
 
 
-def _part(small: NDArray[np.uint8], scale: float, right: float, down: float) -> NDArray[np.uint8]:
+def _part(small: NDArray[np.uint8] | Array, scale: float, right: float, down: float) -> Array:
     """That part of each picture, as large as the whole."""
+    made = small.astype(np.float32)
     if scale == 1.0:
-        return small
+        return made
     side = small.shape[1]
     at = (np.arange(side) + 0.5) / side * 2 - 1
-    made = small.astype(np.float32)
     for axis, shift in ((1, down), (2, right)):
         place = np.clip(((at * scale + shift) + 1) / 2 * side - 0.5, 0, side - 1)
         low = np.floor(place).astype(np.int64).clip(0, side - 2)
         share = (place - low).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(4)])
         made = np.take(made, low, axis) * (1 - share) + np.take(made, low + 1, axis) * share
-    return np.asarray(made.round(), np.uint8)
+    return np.asarray(made, np.float32)
 
 
 def aligned(
