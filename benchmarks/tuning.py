@@ -46,6 +46,7 @@ OVER = {"lr": "log(1e-3,1)", "momentum": "0.7..0.99", "weight_decay": "log(1e-6,
 FIXED: dict[str, Any] = {
     "size": 8, "batch": 32, "epochs": EPOCHS, "augment": "none", "precision": "fp32", "probe": False,
     "patience": EPOCHS, "label_smoothing": 0.0, "threads": 1, "save_seconds": 600,
+    "verdict": False,
 }  # fmt: skip
 WAYS: dict[str, dict[str, Any]] = {
     "grid": {"search": "grid", "points": 3},
@@ -271,7 +272,7 @@ def command(data: Path, small: str, folder: Path, trials: int) -> list[str]:
     fixed = [
         f"--{name.replace('_', '-')}={value}"
         for name, value in FIXED.items()
-        if name not in ("probe", "save_seconds")
+        if name not in ("probe", "save_seconds", "verdict")
     ]
     over = [word for name, told in OVER.items() for word in ("--over", f"{name}={told}")]
     more = [
@@ -285,7 +286,7 @@ def command(data: Path, small: str, folder: Path, trials: int) -> list[str]:
         "0.2",
         "--no-probe",
     ]
-    return [*base, str(data), *fixed, *over, *more, "--no-warm-start"]
+    return [*base, str(data), *fixed, *over, *more, "--no-warm-start", "--no-verdict"]
 
 
 def run(words: list[str]) -> None:

@@ -45,3 +45,20 @@ def student(values: NDArray[np.float64]) -> tuple[float, float]:
     mean, count = float(values.mean()), len(values)
     half = float(stdtrit(count - 1, 0.975)) * float(values.std(ddof=1)) / math.sqrt(count)
     return mean - half, mean + half
+
+
+def crossed(values: NDArray[np.float64], resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile interval of the mean of `values` (KxN) where its rows (trainings) and its columns (pictures)
+    were both drawn at random: both are drawn again. Owen (2007), The pigeonhole bootstrap.
+    """
+    rows, columns = values.shape
+    draws = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    step = max(1, 4_000_000 // columns)  # bounds the memory of the table of weights to 32 MB
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        of_rows = draws.multinomial(rows, np.full(rows, 1 / rows), count) / rows
+        of_columns = draws.multinomial(columns, np.full(columns, 1 / columns), count) / columns
+        means[start : start + count] = ((of_rows @ values) * of_columns).sum(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)

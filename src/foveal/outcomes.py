@@ -156,3 +156,11 @@ def mcnemar(only_a: int, only_b: int) -> float:
         for k in range(fewer + 1)
     ]
     return min(1.0, 2 * sum(map(math.exp, logs)))
+
+
+def difference(name: str, value: float, low: float, high: float) -> str:
+    """A difference with its interval in words: `+2.1 points of accuracy [+0.9, +3.3]`."""
+    if name in CORRECT:
+        points = [round(100 * n, 1) + 0.0 for n in (value, low, high)]  # no minus before nought
+        return "{:+} points of {} [{:+}, {:+}]".format(points[0], name, *points[1:])
+    return f"{name} {value:+.4g} [{low:+.4g}, {high:+.4g}]"

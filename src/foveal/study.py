@@ -2,21 +2,25 @@
 
 A study is a folder with `study.json` (what was asked for, and what was decided on the way), `data.json` (the
 pictures and their split), and `trials/`: for each trial `NNN.json` (what it is tried with, written before it
-begins) and `NNN/`, an ordinary run. How far a trial is and how good, its run alone says.
+begins) and `NNN/`, an ordinary run. How far a trial is and how good, its run alone says. In `verdict/` lie, in the
+same way, the trainings with other seeds by which the best and the default are compared.
 """
 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
+from .contest import Verdict
 from .errors import RunError
 from .events import Event
 from .folders import STUDY, TRIALS, is_study
+from .options import TrainOptions, flag
 from .ranges import Range
 from .run import EVENTS, RESULT
 from .storage import damaged, read_json
@@ -24,6 +28,24 @@ from .trials import Trial, best_of, better, plainly, ranked, read
 from .values import figure, span
 
 FORMAT = 1
+AGAIN = "verdict"
+"""Where in a study's folder the trainings with other seeds lie."""
+_OF_PLACE = frozenset({"out", "runs_dir", "minutes", "save_seconds", "threads", "probe", "watch"})
+"""Options that make no other training of it."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """A trial's setting trained again with another seed; `run` is that training, as if it were a trial."""
+
+    trial: int
+    seed: int
+    run: Trial
+
+    @property
+    def name(self) -> str:
+        what = "default" if self.trial == 0 else f"trial {self.trial}"
+        return f"{what}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -32,8 +54,8 @@ class Study:
     `epochs_total`; None is no limit), and its `trials`, the first with the default recipe.
 
     Trials are judged on validation by `metric`; `chance` is its value for a network that has learned nothing.
-    `epochs` are a whole training's, `notes` what was decided on the way, `verdict` what retraining the best with
-    other seeds said, where that was done.
+    `epochs` are a whole training's, `notes` what was decided on the way, `again` the trainings of the best and of the
+    default with other seeds, and `verdict` what those showed; None while that is not known.
     """
 
     folder: Path
@@ -52,7 +74,8 @@ class Study:
     notes: tuple[str, ...] = ()
     why: str = ""
     says: str = ""
-    verdict: Mapping[str, Any] | None = None
+    verdict: Verdict | None = None
+    again: tuple[Again, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
     """All that `study.json` holds."""
 
@@ -86,6 +109,22 @@ class Study:
     def epochs_done(self) -> int:
         return sum(trial.epochs for trial in self.trials)
 
+    @property
+    def model(self) -> Path | None:
+        """The run to take: the best on validation of the verdict's choice; before there is a verdict, the best
+        trial's."""
+        if self.verdict is not None and self.verdict.model:
+            return self.folder / self.verdict.model
+        return None if self.best is None else self.best.run
+
+    @property
+    def command(self) -> str:
+        """What trains by itself the setting to take, with all that was given; empty while none has a result."""
+        trial = self.best
+        if self.verdict is not None and self.verdict.chosen is not None:
+            trial = next((t for t in self.trials if t.number == self.verdict.chosen.number), trial)
+        return "" if trial is None or trial.score is None else command(self, trial)
+
     def so_far(self) -> list[tuple[int, float]]:
         """(epochs spent by all trials, the best value until then), one pair each time it became better."""
         rows = [
@@ -113,7 +152,9 @@ class Study:
             "ranges": [one.to_json() for one in self.ranges],
             "best": None if best is None else best.to_json(),
             "default": None if default is None else default.to_json(),
-            "verdict": None if self.verdict is None else dict(self.verdict),
+            "verdict": None if self.verdict is None else self.verdict.to_json(),
+            "model": None if self.model is None else str(self.model),
+            "command": self.command,
             "why": self.why,
             "says": self.says,
             "notes": list(self.notes),
@@ -134,7 +175,8 @@ class Study:
             mark = " style='font-weight:bold'" if best is not None and trial.number == best.number else ""
             rows.append(f"<tr{mark}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
         titles = "".join(f"<th>{escape(name)}</th>" for name in head)
-        return f"<p>{escape(self.says)}</p><table><tr>{titles}</tr>{''.join(rows)}</table>"
+        verdict = "" if self.verdict is None else self.verdict._repr_html_()
+        return f"{verdict}<p>{escape(self.says)}</p><table><tr>{titles}</tr>{''.join(rows)}</table>"
 
 
 class Shelf:
@@ -142,7 +184,8 @@ class Shelf:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._known: dict[int, tuple[tuple[Any, ...], Trial]] = {}
+        self._known: dict[Path, tuple[tuple[Any, ...], Trial]] = {}
+        self._again: dict[Path, tuple[int, int]] = {}
 
     def record(self) -> dict[str, Any]:
         """What `study.json` holds.
@@ -192,7 +235,8 @@ class Shelf:
                 notes=tuple(record.get("notes") or ()),
                 why=str(record.get("why") or ""),
                 says=str(record.get("says") or ""),
-                verdict=record.get("verdict"),
+                verdict=None if record.get("verdict") is None else Verdict.from_json(record["verdict"]),
+                again=tuple(self.again()),
                 record=record,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -200,20 +244,30 @@ class Shelf:
 
     def trials(self) -> list[Trial]:
         """Every trial, by its number."""
-        files = sorted(
-            (self.folder / TRIALS).glob("[0-9]*.json"), key=lambda file: (len(file.name), file.name)
-        )
-        return [trial for file in files if (trial := self._trial(file)) is not None]
+        return [self._trial(file) for file in self._files(TRIALS)]
 
-    def _trial(self, file: Path) -> Trial | None:
+    def again(self) -> list[Again]:
+        """Every training with another seed, in the order in which they were begun."""
+        found = []
+        for file in self._files(AGAIN):
+            if file not in self._again:
+                asked = read_json(file)
+                self._again[file] = int(asked["trial"]), int(asked["seed"])
+            found.append(Again(*self._again[file], self._trial(file)))
+        return found
+
+    def _files(self, home: str) -> list[Path]:
+        there = (self.folder / home).glob("[0-9]*.json")
+        return sorted(there, key=lambda file: (len(file.name), file.name))
+
+    def _trial(self, file: Path) -> Trial:
         run = file.with_suffix("")
         marks = tuple(_mark(place) for place in (file, run / EVENTS, run / RESULT))
-        number = int(file.stem)
-        kept = self._known.get(number)
+        kept = self._known.get(file)
         if kept is not None and kept[0] == marks and kept[1].state not in ("running", "waiting"):
             return kept[1]
         trial = read(file, run)
-        self._known[number] = (marks, trial)
+        self._known[file] = (marks, trial)
         return trial
 
 
@@ -223,9 +277,28 @@ def _in_order(trial: Trial, order: Mapping[str, int]) -> Trial:
     return replace(trial, options={name: trial.options[name] for name in names})
 
 
-def place_of(folder: Path, number: int) -> Path:
+def place_of(folder: Path, number: int, home: str = TRIALS) -> Path:
     """Where the run of a study's trial lies; what it is tried with lies beside it, with `.json`."""
-    return folder / TRIALS / f"{number:03d}"
+    return folder / home / f"{number:03d}"
+
+
+def command(study: Study, trial: Trial) -> str:
+    """What trains the setting of a trial by itself: with all that was given to the study, and with as many epochs as
+    its trainings had."""
+    given = study.record.get("options") or {}
+    usual = {one.name: one.default for one in fields(TrainOptions) if one.name not in _OF_PLACE}
+    fixed = {name: given[name] for name in usual if name in given and given[name] != usual[name]}
+    tuned = {} if trial.number == 0 else dict(trial.options)
+    values = {**fixed, "epochs": study.epochs, **tuned}
+    words = [_typed(name, value) for name, value in values.items() if value is not None]
+    source = study.record.get("source", None if study.data == "digits" else "DATA")
+    return " ".join(["foveal train", *([] if source is None else [shlex.quote(source)]), *words])
+
+
+def _typed(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return flag(name) if value else flag(name).replace("--", "--no-", 1)
+    return f"{flag(name)} {shlex.quote(f'{value:.6g}' if isinstance(value, float) else str(value))}"
 
 
 def _mark(place: Path) -> tuple[int, int] | None:
@@ -239,13 +312,15 @@ def _mark(place: Path) -> tuple[int, int] | None:
 @dataclass(frozen=True)
 class Turn:
     """What a search says as it goes, for a screen: a trial has begun, goes on, was judged after an epoch, has made a
-    step, or has ended; `left` of the budget, in words."""
+    step, or has ended; `left` of the budget, in words. `name` says what it is where it is no trial but one that is
+    trained again."""
 
     what: Literal["begun", "goes on", "epoch", "step", "ended"]
     trial: Trial | None
     study: Study | None
     left: str = ""
     event: Event | None = None
+    name: str = ""
 
 
 def told(study: Study) -> str:

@@ -120,12 +120,73 @@ def test_what_it_says_on_the_way(searched: tuple[Study, list[object]]) -> None:
     assert any(t.what == "epoch" for t in turns)
     said = " ".join(str(m[1]) for m in heard if isinstance(m, tuple) and m[0] == "says")
     assert "4 trials of at most 3 epochs" in said
+    assert "For the verdict the best and the default are trained again with 5 other seeds afterwards" in said
     assert "the learning rate alone" in said
     told = study.to_json()
     json.dumps(told)
     assert {"number", "options", "state", "value", "seconds", "epochs", "run"} <= told["trials"][0].keys()
     assert told["best"]["number"] == study.best.number if study.best else False
     assert {"study", "best", "default", "verdict", "trials", "ranges", "budget"} <= told.keys()
+
+
+def test_it_comes_to_a_verdict(searched: tuple[Study, list[object]]) -> None:
+    study, _ = searched
+    verdict = study.verdict
+    assert verdict is not None
+    assert verdict.chosen is not None
+    assert verdict.chosen.tested is not None
+    assert study.model is not None
+    assert Run.open(study.model).model() is not None
+    assert verdict.test == len(Run(study.folder).dataset.part("test")) > 0
+    if not study.again:  # nothing was better: the default's own run is judged, once
+        told = foveal.evaluate(study.trials[0].run, split="test").headline
+        assert verdict.chosen.tested[0] == pytest.approx(told.value)
+        assert study.model == study.trials[0].run
+
+
+@pytest.mark.slow
+def test_the_best_and_the_default_are_trained_again_and_judged_once_on_test(shapes: Path) -> None:
+    heard: list[Turn] = []
+
+    def screen(message: object) -> None:
+        if isinstance(message, Turn) and message.name:
+            heard.append(message)
+            if message.what == "ended" and sum(turn.what == "ended" for turn in heard) == 3:
+                raise KeyboardInterrupt
+
+    # with such a rate nothing is learned, so that all settings are equally good on validation
+    fixed = {**quick(shapes), "epochs": 1, "lr": 1e-6}
+    with pytest.raises(KeyboardInterrupt, match="All is saved"):
+        foveal.tune(
+            shapes, trials=2, over={"momentum": "0.5..0.9"}, search="random", screen=screen,
+            warm_start=False, out=str(shapes.parent / "again"), **fixed,
+        )  # fmt: skip
+    assert "for the verdict 3 of 10 trainings are done" in heard[-1].left
+    begun = Study.read(shapes.parent / "again").again
+    study = foveal.tune(resume=shapes.parent / "again")
+    assert study.again[: len(begun) - 1] == begun[:-1], "what was done counts, once"
+    assert [one.seed for one in study.again] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert {one.run.state for one in study.again} == {"finished"}
+    for one in study.again:
+        run, first = Run.open(one.run.run), Run.open(study.trials[one.trial].run)
+        assert run.options["train"]["seed"] == one.seed != first.options["train"]["seed"]
+        alike = {name: value for name, value in first.options["train"].items() if name not in ("seed", "out")}
+        assert alike == {name: run.options["train"][name] for name in alike}, "only the seed is another"
+        assert run.options["lineage"]["trial"] == one.trial
+        assert run.result is not None
+        assert run.result["headline"]["split"] == "val"
+    verdict = study.verdict
+    assert verdict is not None
+    assert verdict.chosen is not None
+    assert verdict.says.startswith("Keep your default")
+    default, other = verdict.sides
+    assert default.tested is not None
+    assert other.tested is None, "the test pictures are for the default and a winner alone"
+    assert verdict.test == len(Run(study.folder).dataset.part("test")) > 0
+    each = [foveal.evaluate(study.folder / run, split="test").headline.value for run in default.runs.values()]
+    assert default.tested[0] == pytest.approx(sum(each) / len(each)), "as foveal evaluate judges them"
+    assert study.model is not None
+    assert Run.open(study.model).model() is not None
 
 
 def test_the_list_of_runs_has_it_in_one_row(searched: tuple[Study, list[object]]) -> None:
@@ -150,13 +211,15 @@ def test_more_trials_and_an_end_that_was_there_already(searched: tuple[Study, li
 
 
 def test_the_terminal_shows_it(
-    searched: tuple[Study, list[object]], capsys: pytest.CaptureFixture[str]
+    searched: tuple[Study, list[object]], shapes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study, _ = searched
     assert main(["tune", "--resume", str(study.folder)]) == 0
     shown = capsys.readouterr()
     assert "the default" in shown.out
-    assert "Next: foveal" in shown.out
+    assert "Next: foveal train" in shown.out
+    assert str(shapes.parent / "small.yaml") in shown.out, "with what was given"
+    assert "The model: " in shown.out
     assert main(["tune", "--resume", str(study.folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert len(told["trials"]) >= 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ from markupsafe import Markup
 from ..charts import Curve, Lines
 from ..charts.kinds import Tone
 from ..charts.tried import Spot, Tried, distinct, tried_svg
-from ..options import flag
 from ..study import Study
 from ..trials import Trial, plainly, ranked
 from ..values import span
 from . import words
 from .page import FILE, environment, text
+from .seeds import of
 
 SQUARES = 6
 """Pairs of settings that are drawn: those of the first four ranges."""
@@ -38,23 +37,25 @@ def write(study: Study) -> Path:
 
 def page(study: Study) -> str:
     """The study's page, a document of its own."""
-    best = study.best
     return environment().get_template("study.html").render(
         css=Markup(text("style.css")), title=study.folder.name, study=study, measure=words.named(study.metric),
         lead=list(lead(study)), history=history(study), courses=courses(study),
         counts=counts(study), squares=[(f"{t.x} and {t.y}", Markup(tried_svg(t))) for t in squares(study)],
         names=[one.name for one in study.ranges], rows=[_cells(trial, study) for trial in _order(study)],
-        command="" if best is None or best.score is None else command(study, best),
-        took=span(study.seconds),
+        command=study.command,
+        took=span(study.seconds), verdict=of(study),
     )  # fmt: skip
 
 
 def lead(study: Study) -> list[str]:
-    """What can be said of the best beside the default, and what cannot."""
-    best, default = study.best, study.default
+    """The verdict; where there is none, what can be said of the best beside the default, and what cannot."""
+    best, default, verdict = study.best, study.default, study.verdict
     if best is None or best.score is None:
         return ["No trial has a result yet."]
-    said = [f"Best: trial {best.number} ({best.described()}), {_score(best)} on validation."]
+    if verdict is not None and verdict.chosen is not None:
+        return [verdict.says]
+    said = [] if verdict is None else [verdict.says]
+    said.append(f"Best: trial {best.number} ({best.described()}), {_score(best)} on validation.")
     if default is None or best.number == default.number:
         return [*said, "It has the default recipe: nothing that was tried was better. Keep your default."]
     if default.score is not None:
@@ -129,21 +130,6 @@ def counts(study: Study) -> list[tuple[str, str, int, int]]:
         values = [t.options[one.name] for t in study.trials if one.takes(t.options.get(one.name))]
         rows.append((one.name, one.says, distinct([one.share(value) for value in values]), len(values)))
     return rows
-
-
-def command(study: Study, trial: Trial) -> str:
-    """What trains the setting of a trial by itself, with as many epochs as the study's trainings had."""
-    tuned = {} if trial.number == 0 else dict(trial.options)
-    typed = [
-        _typed(name, value) for name, value in {"epochs": study.epochs, **tuned}.items() if value is not None
-    ]
-    return " ".join(["foveal train", *(["DATA"] if study.data != "digits" else []), *typed])
-
-
-def _typed(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return flag(name) if value else flag(name).replace("--", "--no-", 1)
-    return f"{flag(name)} {shlex.quote(f'{value:.6g}' if isinstance(value, float) else str(value))}"
 
 
 def _order(study: Study) -> list[Trial]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -33,6 +34,7 @@ class Board(Screen):
         self.study = ""
         self._live: Live | None = None
         self._now: dict[int, str] = {}
+        self._names: dict[int, str] = {}
         self._turned = 0.0
         self._last: Turn | None = None
 
@@ -68,9 +70,12 @@ class Board(Screen):
         assert trial is not None
         assert study is not None
         self._last = turn
+        if turn.name:
+            self._names[trial.number] = f"trial {turn.name}"
         if turn.what == "ended":
             self._now.pop(trial.number, None)
-            self._line(_ended(trial, study))
+            self._names.pop(trial.number, None)
+            self._line(_ended(trial, study, turn.name))
         elif turn.what == "epoch" and isinstance(turn.event, Epoch):
             value = turn.event.headline.get("value")
             reached = f"{study.metric} {figure(value)}" if isinstance(value, float) else ""
@@ -105,7 +110,7 @@ class Board(Screen):
             )
             self._live.start()
         if self._last is not None and self._last.study is not None:
-            self._live.update(board(self._last.study, self._now, self._last.left), refresh=True)
+            self._live.update(board(self._last.study, self._now, self._last.left, self._names), refresh=True)
 
     def _end_live(self) -> None:
         if self._live is not None:
@@ -116,16 +121,17 @@ class Board(Screen):
                 self.console.quiet = True
 
 
-def board(study: Study, now: dict[int, str], left: str) -> Group:
-    """What runs, the best trials so far, and what is left of the budget."""
+def board(study: Study, now: dict[int, str], left: str, names: Mapping[int, str] | None = None) -> Group:
+    """What runs, the best trials so far, and what is left of the budget. `names` are of what is trained again."""
     shown = trials(
         study, [t for t in ranked(study.trials, study.higher_is_better) if t.value is not None][:SHOWN]
     )
-    by_number = {trial.number: trial for trial in study.trials}
+    again = names or {}
+    by_number = {trial.number: trial for trial in ([] if again else study.trials)}
     running = Table.grid(padding=(0, 2, 0, 0))
     for number, said in sorted(now.items()):
         options = by_number[number].described() if number in by_number else ""
-        running.add_row(text(f"trial {number}", "cyan"), text(options), text(said))
+        running.add_row(text(again.get(number, f"trial {number}"), "cyan"), text(options), text(said))
     return Group(Text(), shown, running, text(left, "dim"))
 
 
@@ -153,17 +159,19 @@ def trials(study: Study, rows: list[Trial]) -> Table:
     return shown
 
 
-def _ended(trial: Trial, study: Study) -> Text:
-    """How a trial ended, and the best so far."""
+def _ended(trial: Trial, study: Study, name: str = "") -> Text:
+    """How a trial ended, and the best so far; `name` where it is one that was trained again."""
     state = WORDS.get(trial.state, trial.state)
     at = "" if trial.state == "finished" else f" at {trial.epochs}/{trial.planned or study.epochs}"
     value = "" if trial.value is None else f"{study.metric} {figure(trial.value)}"
     best = study.best
-    so_far = "" if best is None or best.value is None else f"best {figure(best.value)} (trial {best.number})"
+    so_far = ""
+    if not name and best is not None and best.value is not None:
+        so_far = f"best {figure(best.value)} (trial {best.number})"
     why = f"  {trial.says}" if trial.state in ("failed", "diverged") and trial.says else ""
-    leads = best is not None and best.number == trial.number
+    leads = not name and best is not None and best.number == trial.number
     return Text.assemble(
-        (f"trial {trial.number}".ljust(10), "bold" if leads else ""),
+        (f"trial {name or trial.number} ".ljust(10), "bold" if leads else ""),
         text(trial.described().ljust(44)),
         (f"  {value}".ljust(20), "bold" if leads else ""),
         text(f"{state}{at}".ljust(22), STATES.get(trial.state, "")),

@@ -31,35 +31,34 @@ def study(console: Console, doc: Doc) -> None:
     for note in doc["notes"]:
         console.print(text(f"{note[:1].upper()}{note[1:]}.", "dim"))
     console.print(text(doc["says"]))
-    best, first = doc["best"], doc["default"]
+    best = doc["best"]
     if best is None or best["score"] is None:
         console.print(text("No trial has a result yet.", "yellow"))
         return
     console.print(Text.assemble(text(headline(best["score"]), "bold green"), f"  trial {best['number']}"))
-    if first is not None and best["number"] == 0:
-        console.print(text("  which has the default recipe: nothing tried was better", "dim"))
-    elif first is not None and first["value"] is not None:
-        said = f"  the default recipe has {figure(first['value'])}; the best of {len(order)} looks better than it is"
-        console.print(text(said, "dim"))
+    if doc["verdict"] is None and best["number"] != 0:
+        said = "the best of many looks better than it is, and was trained once: train it with other seeds"
+        console.print(text(f"  {said}", "dim"))
     console.print(text(f"{span(doc['seconds'])} of training in {doc['study']}", "dim"))
+    if doc["verdict"] is not None:
+        _verdict(console, doc["verdict"], str(doc["study"]))
     console.print()
-    console.print(Text.assemble("Next: ", text(command(doc, best), "bold")))
+    if doc["model"] and (doc["verdict"] is None or doc["verdict"]["chosen"] is not None):
+        console.print(Text.assemble("The model: ", text(doc["model"], "bold")))
+    console.print(Text.assemble("Next: ", text(doc["command"], "bold")))
 
 
-def command(doc: Doc, trial: Doc) -> str:
-    """How to train with a trial's setting, on new pictures or with other seeds."""
-    words = [f"--{name.replace('_', '-')} {_typed(value)}" for name, value in trial["options"].items()]
-    words = [word for word in words if word]
-    data = "DATA" if doc["data"] != "digits" else ""
-    return (
-        " ".join(filter(None, ["foveal train", data, *words]))
-        if trial["number"]
-        else (f"foveal predict {show.quoted(trial['run'])} picture.jpg")
-    )
-
-
-def _typed(value: Any) -> str:
-    return show.quoted(plainly(value))
+def _verdict(console: Console, verdict: Doc, folder: str) -> None:
+    """What training the best and the default again has shown."""
+    console.print()
+    first, *others = verdict["lines"]
+    taken = verdict["chosen"]
+    console.print(text(first, "yellow" if taken is None else "bold green" if taken else "bold"))
+    for line in others:
+        console.print(text(line))
+    if taken is None and verdict["more"]:
+        how = f"foveal tune --resume {show.quoted(folder)} {verdict['more']}"
+        console.print(Text.assemble("For a verdict: ", text(how, "bold")))
 
 
 def _table(console: Console, doc: Doc, trials: list[Doc]) -> None:

@@ -28,6 +28,7 @@ from ..study import FORMAT
 from ..trials import plainly
 from ..values import Choice, Dataset, span
 from . import earlier, over, space, stops
+from .reserve import Reserve
 from .searches.grid import combinations
 
 Screen = Callable[[Any], None]
@@ -83,7 +84,12 @@ class _Frame:
         rungs = stops.rungs(epochs, stop, ahead)
         budget = _budget(wanted)
         jobs, gpus = _jobs(wanted, planned)
-        held = _held(budget, seconds, jobs, began)
+        record = {
+            "budget": budget, "epochs": epochs, "epoch_seconds": seconds, "jobs": jobs, "rungs": rungs,
+            "expected": 1, "retrain": wanted.verdict,
+        }  # fmt: skip
+        kept = Reserve.of(record)
+        held = _held(budget, seconds, jobs, began) - (kept.epochs if kept.limited else 0)
         expected = int(budget["trials"] or IN_A_GRID)
         if not math.isinf(held):
             by_epochs = 1 + max(0.0, held - epochs) / (epochs * stops.share_of(epochs, rungs))
@@ -95,8 +101,8 @@ class _Frame:
         row["epoch_seconds"] = row.pop("seconds")
         return row
 
-    def cost_of_grid(self, grid: int, points: int, ranges: Sequence[Range]) -> str:
-        """What a grid costs, before it begins."""
+    def cost_of_grid(self, grid: int, points: int, ranges: Sequence[Range], kept: Reserve) -> str:
+        """What a grid costs, before it begins; what is `kept` for the verdict is not its own."""
         each = self.epochs * self.seconds / self.jobs
         said = f"{grid} experiments and the default, about {span((grid + 1) * each)}"
         fewer = FINER * points
@@ -106,8 +112,8 @@ class _Frame:
             )
         most = min(
             self.budget["trials"] or math.inf,
-            self.budget["minutes"] * 60 / each if self.budget["minutes"] else math.inf,
-            self.budget["epochs_total"] / self.epochs if self.budget["epochs_total"] else math.inf,
+            (self.budget["minutes"] * 60 - kept.seconds) / each if self.budget["minutes"] else math.inf,
+            ((self.budget["epochs_total"] or math.inf) - kept.epochs) / self.epochs,
         )
         if grid + 1 > most:
             said += (
@@ -159,42 +165,46 @@ def ready(
     for message in (*split, *planned.choices, *warnings):
         screen(message)
     network = built(planned.architecture, planned.options)
-    ranges, why = (chosen, "given with --over")
-    if not chosen:
-        ranges, why = space.automatic(planned, one, network, frame.expected)
+    given = (chosen, "given with --over")
+    ranges, why = given if chosen else space.automatic(planned, one, network, frame.expected)
     _check_ranges(ranges)
     points = _points(ranges, frame.expected, wanted)
     grid = len(combinations(ranges, points)) if wanted.search == "grid" else 0
     _tell(ranges, why, points if grid else 0, screen)
-    screen(("says", frame.cost_of_grid(grid, points, ranges) if grid else frame.length()))
-    own = dataclasses.replace(
-        one, epochs=planned.options.epochs, out=None, threads=_threads(one, frame.jobs, frame.gpus)
-    )
+    expected = grid + 1 if grid else frame.expected
+    kept = Reserve.of({**frame.to_json(), "expected": expected, "retrain": wanted.verdict})
+    cost = frame.cost_of_grid(grid, points, ranges, kept) if grid else frame.length()
+    for said in filter(None, (cost, kept.told(frame.budget))):
+        screen(("says", said))
+    threads = _threads(one, frame.jobs, frame.gpus)
+    own = dataclasses.replace(one, epochs=planned.options.epochs, out=None, threads=threads)
     mark = _mark(dataset, planned, own, frame.epochs)
     defaults = space.default_values(planned, network)
     record = {
         **frame.to_json(),
-        **_named(planned, wanted),
-        "format": FORMAT,
+        **_named(planned, wanted, why),
         "data": name,
+        "source": data,
         "fingerprint": dataset.fingerprint,
-        "expected": grid + 1 if grid else frame.expected,
+        "expected": expected,
         "points": points,
         "options": dataclasses.asdict(own),
         "defaults": {r.name: defaults.get(r.name) for r in ranges},
         "split": [dataclasses.asdict(choice) for choice in split],
         "ranges": [r.to_json() for r in ranges],
-        "why_these": why,
-        "notes": [],
         "mark": mark,
     }
     return Ready(dataset, name, wanted, record, ranges, mark)
 
 
-def _named(planned: Plan, wanted: TuneOptions) -> dict[str, Any]:
-    """What is searched for and how, by name."""
+def _named(planned: Plan, wanted: TuneOptions, why: str) -> dict[str, Any]:
+    """What is searched for and how."""
     headline = planned.task.headline
     return {
+        "format": FORMAT,
+        "notes": [],
+        "retrain": wanted.verdict,
+        "why_these": why,
         "network": planned.start.network,
         "search": wanted.search,
         "search_seed": wanted.search_seed,

@@ -16,7 +16,8 @@ class Order:
     """Train a trial, or go on with it.
 
     `options` are all of the training's (`TrainOptions`), its folder among them. It stops after `until` epochs, at
-    `deadline` (Unix seconds), and at the `bars` it does not pass (`stops.bars`).
+    `deadline` (Unix seconds), and at the `bars` it does not pass (`stops.bars`). `again`: the number of the trial whose
+    setting it is, where that is trained again with another seed.
     """
 
     number: int
@@ -24,6 +25,7 @@ class Order:
     until: int | None = None
     deadline: float | None = None
     bars: Mapping[int, float | None] = field(default_factory=dict)
+    again: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

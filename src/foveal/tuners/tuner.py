@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .. import catalog
 from ..errors import DataError, FovealError
@@ -18,13 +18,14 @@ from ..folders import TRIALS
 from ..options import TrainOptions, make
 from ..run import OPTIONS, Run
 from ..storage import read_json, write_json
-from ..study import Shelf, Study, Turn, place_of, told
+from ..study import AGAIN, Shelf, Study, Turn, place_of, told
 from ..training.job import PROBED
 from ..trials import Trial
-from ..values import span
-from . import SEARCHES, Ask, Tried, reshape, stops
-from .orders import Died, News, Order, Place, Said
-from .record import WARM, chance_of, keep, next_bar, seconds_per_epoch, tidy, told_of
+from . import SEARCHES, Ask, Tried, again, reshape, stops
+from .left import SAVE_SECONDS, Left
+from .orders import Died, News, Order, Place, Said, folder_of
+from .record import WARM, chance_of, keep, tidy, told_of
+from .reserve import Reserve
 
 Screen = Callable[[Any], None]
 DEATHS = 3
@@ -32,8 +33,6 @@ DEATHS = 3
 HOPELESS = 5
 """So many first trials that all fail say that no other will do better."""
 LISTEN_SECONDS = 0.25
-SAVE_SECONDS = 1.0
-"""Of the time, kept for saving the trial that runs when it is over."""
 STOP_SECONDS = 60.0
 """How long trials may take to save when the study is interrupted."""
 COUNTED = ("precision", "layout", "threads", "compile")
@@ -50,30 +49,33 @@ class Tuner:
     began: float
     shelf: Shelf = field(init=False)
     running: dict[int, Order] = field(default_factory=dict)
-    before: float = 0.0
-    """Seconds that the study has taken before this process."""
     ended: str = ""
     """Why nothing more is begun."""
+    contest: again.Contest | None = None
+    """What is trained again, once the search is over."""
+    left: Left = field(init=False)
 
     def __post_init__(self) -> None:
         self.shelf = Shelf(self.folder)
+        self.left = Left(self.began, Reserve.of(self.shelf.record()))
 
     def run(self) -> Study:
-        """Train until the budget is used; what the study came to.
+        """Train until the budget is used: the search first, then the best and the default again with other seeds.
 
         Raises:
             FovealError: what every trial would meet.
             KeyboardInterrupt: interrupted; says how to go on. What ran was saved.
         """
         study = self.shelf.study()
-        self.before = study.seconds / max(1, self.place.room)
+        again_seconds = sum(one.run.seconds for one in study.again)
+        self.left.before = (study.seconds + again_seconds) / max(1, self.place.room)
         try:
-            while True:
-                self._fill()
-                if not self.running:
-                    break
-                for news in self.place.news(LISTEN_SECONDS):
-                    self._hear(news)
+            self.contest = again.Contest.of(study)
+            if self.contest is None:
+                self._train()
+                self._search_is_over()
+            if self.contest is not None:
+                self._train()
         except KeyboardInterrupt:
             self._interrupted()
             raise
@@ -81,26 +83,61 @@ class Tuner:
             self.place.close()
         return self._concluded()
 
+    def _train(self) -> None:
+        """Carry out what is next until there is nothing more."""
+        while True:
+            self._fill()
+            if not self.running:
+                return
+            for news in self.place.news(LISTEN_SECONDS):
+                self._hear(news)
+
+    def _search_is_over(self) -> None:
+        """Decide what is trained again with other seeds, and say so."""
+        study = self.shelf.study()
+        keep(self.folder, ended=self.ended)
+        if not study.record.get("retrain") or not study.trials:
+            return
+        seconds, epochs = self.left.for_verdict(study, self.running)
+        self.contest = again.decide(self.folder, study, seconds, epochs, self.place.room)
+        if said := self.contest.says:
+            self.screen(("says", said))
+
     # --- what to do next ---
 
     def _fill(self) -> None:
         """Give orders while there is room and something to do."""
         while len(self.running) < self.place.room:
-            order = self._next()
+            order = self._next() if self.contest is None else self._next_again(self.contest)
             if order is None:
                 return
             self.running[order.number] = order
-            study = self.shelf.study()
-            trial = next(t for t in study.trials if t.number == order.number)
-            self.screen(
-                Turn("goes on" if trial.epochs else "begun", trial, study, self._left_in_words(study))
-            )
+            trial = self._trial(order)
+            self._turn("goes on" if trial.epochs else "begun", order)
             self.place.give(order)
+
+    def _next_again(self, contest: again.Contest) -> Order | None:
+        """The next training with another seed, or None while there is nothing, or no room in the budget."""
+        study = self.shelf.study()
+        found = again.following(
+            study, contest, self.running.keys(), *self.left.for_verdict(study, self.running)
+        )
+        if found is None:
+            return None
+        trial, seed, one = found
+        number = again.begun(self.folder, study, trial, seed) if one is None else one.run.number
+        folder = place_of(self.folder, number, AGAIN)
+        given = read_json(folder.with_suffix(".json"))["given"]
+        values = dict(study.record["options"]) | self._found_out(study, trial) | dict(given)
+        values |= {"out": str(folder), "minutes": None, "seed": seed}
+        make(TrainOptions, values)
+        deadline = self.left.end(study) if study.budget.get("minutes") else None
+        return Order(number, values, None, deadline, {}, trial)
 
     def _next(self) -> Order | None:
         """The next thing to do, or None while there is nothing, or for ever (`ended` says why)."""
         study = self.shelf.study()
-        left = self._epochs_left(study)
+        left = self.left.epochs(study, self.running)
         self._hopeless(study)
         for trial in study.trials:
             if trial.number not in self.running and trial.state in ("waiting", "interrupted", "running"):
@@ -124,7 +161,7 @@ class Tuner:
         if finish is not None:
             return self._go_on(study, finish, {}, left)
         if not self.running:
-            self.ended = self.ended or self._why_ended(study, left)
+            self.ended = self.ended or self.left.why_ended(study)
         return None
 
     def _go_on(self, study: Study, trial: Trial, bars: Any, left: float) -> Order | None:
@@ -202,11 +239,11 @@ class Tuner:
         given = read_json(folder.with_suffix(".json")).get("given", options)
         values = dict(study.record["options"]) | self._found_out(study, number) | dict(given)
         values |= {"out": str(folder), "minutes": None}
-        counted = self._counted(study)
+        counted = self.left.counted(study, self.running)
         until = done + int(counted) if done + counted < study.epochs else None
         deadline = None
         if study.budget.get("minutes"):
-            deadline = self._end(study) - SAVE_SECONDS
+            deadline = self.left.search_end(study) - SAVE_SECONDS
         make(TrainOptions, values)
         return Order(number, values, until, deadline, bars)
 
@@ -222,60 +259,12 @@ class Tuner:
             return {}
         return {name: made[name] for name in COUNTED if made.get(name) is not None} | {"probe": False}
 
-    # --- what is left ---
-
-    def _end(self, study: Study) -> float:
-        """When the study's time is over, in Unix seconds."""
-        return self.began + float(study.budget["minutes"]) * 60 - self.before
-
-    def _epochs_left(self, study: Study) -> float:
-        """Epochs that the budget still holds; those that running trials are to take are gone."""
-        left = self._counted(study)
-        if study.budget.get("minutes"):
-            seconds = self._end(study) - SAVE_SECONDS - time.time()
-            left = min(left, max(0.0, seconds / max(1e-6, seconds_per_epoch(study))))
-        return left
-
-    def _counted(self, study: Study) -> float:
-        """Epochs left where they are counted."""
-        if not study.budget.get("epochs_total"):
-            return math.inf
-        done = {t.number: t.epochs for t in study.trials}
-        ahead = sum(
-            max(0, min(order.until or study.epochs, next_bar(order, study)) - done.get(number, 0))
-            for number, order in self.running.items()
-        )
-        return float(study.budget["epochs_total"] - study.epochs_done - ahead)
-
-    def _left_in_words(self, study: Study) -> str:
-        said = []
-        if study.budget.get("trials"):
-            said.append(f"trial {len(study.trials)} of {study.budget['trials']}")
-        if study.budget.get("epochs_total"):
-            said.append(f"{study.epochs_done} of {study.budget['epochs_total']} epochs")
-        if study.budget.get("minutes"):
-            said.append(f"{span(max(0.0, self._end(study) - time.time()))} left")
-        return ", ".join(said)
-
-    def _why_ended(self, study: Study, left: float) -> str:
-        limit = study.budget.get("trials") or math.inf
-        if len(study.trials) >= limit:
-            return f"all {len(study.trials)} trials are done"
-        if study.budget.get("epochs_total") and study.epochs_done >= study.budget["epochs_total"]:
-            return f"all {study.epochs_done} epochs are used"
-        if study.budget.get("minutes") and self._end(study) - time.time() < 2 * SAVE_SECONDS:
-            return "the time is used"
-        what = f"another {'whole training' if not study.rungs else 'trial, even to its first rung'}"
-        return f"what is left of the budget does not hold {what}"
-
     # --- what happens ---
 
     def _hear(self, news: News) -> None:
         if isinstance(news, Said):
             if isinstance(news.event, Started | Epoch):
-                study = self.shelf.study()
-                trial = next(t for t in study.trials if t.number == news.number)
-                self.screen(Turn("epoch", trial, study, self._left_in_words(study), news.event))
+                self._turn("epoch", self.running[news.number], news.event)
             else:
                 self.screen(Turn("step", None, None, "", news.event))
             return
@@ -285,28 +274,41 @@ class Tuner:
         elif news.fatal is not None:
             raise DataError(*news.fatal)
         elif news.failed:
-            self._fail(order.number, news.failed)
+            self._fail(order, news.failed)
+        tidy(self._trial(order))
+        self._turn("ended", order)
+
+    def _trial(self, order: Order) -> Trial:
+        """What an order trains: a trial, or one again."""
         study = self.shelf.study()
-        trial = next(t for t in study.trials if t.number == order.number)
-        tidy(trial)
-        self.screen(Turn("ended", trial, study, self._left_in_words(study)))
+        if order.again is None:
+            return next(t for t in study.trials if t.number == order.number)
+        return next(one.run for one in study.again if one.run.number == order.number)
+
+    def _turn(
+        self, what: Literal["begun", "goes on", "epoch", "ended"], order: Order, event: Any = None
+    ) -> None:
+        """Tell the screen."""
+        study = self.shelf.study()
+        name = "" if order.again is None else f"{order.again}, seed {order.options['seed']}"
+        left = self.left.in_words(study, None if self.contest is None else len(self.contest.pairs))
+        self.screen(Turn(what, self._trial(order), study, left, event, name))
 
     def _note_death(self, order: Order, how: str) -> None:
         """A trial whose process died goes on from its last state, unless it dies again and again at one place."""
-        file = place_of(self.folder, order.number).with_suffix(".json")
-        asked = read_json(file)
-        trial = next(t for t in self.shelf.trials() if t.number == order.number)
+        file = folder_of(order).with_suffix(".json")
+        asked, trial = read_json(file), self._trial(order)
         deaths = [*(asked.get("deaths") or []), trial.epochs]
         write_json(file, {**asked, "deaths": deaths})
         if deaths[-DEATHS:] == [trial.epochs] * DEATHS:
-            self._fail(order.number, f"its process died {DEATHS} times at epoch {trial.epochs} ({how})")
+            self._fail(order, f"its process died {DEATHS} times at epoch {trial.epochs} ({how})")
         else:
             self.screen(
                 ("says", f"The process of trial {order.number} died ({how}): it goes on with another")
             )
 
-    def _fail(self, number: int, why: str) -> None:
-        file = place_of(self.folder, number).with_suffix(".json")
+    def _fail(self, order: Order, why: str) -> None:
+        file = folder_of(order).with_suffix(".json")
         write_json(file, {**read_json(file), "failed": why})
 
     def _hopeless(self, study: Study) -> None:
@@ -335,20 +337,19 @@ class Tuner:
         raise KeyboardInterrupt(f"{told(study)}. All is saved; to go on: {how}")
 
     def _concluded(self) -> Study:
-        """The study as it ends, with its results in its file."""
+        """The study as it ends, with its results and its verdict in its file."""
         study = self.shelf.study()
+        verdict = None
+        if self.contest is not None:
+            spent = self.left.before + time.time() - self.began
+            verdict = again.concluded(self.folder, study, self.contest, spent)
+        ended = self.ended or str(study.record.get("ended") or "the budget is used")
         unfinished = any(t.state in ("interrupted", "waiting") for t in study.trials)
-        why = "budget" if unfinished or not self.ended.startswith(("all", "every")) else "finished"
-        says = f"{told(study)}. {self.ended[:1].upper()}{self.ended[1:] or 'The budget is used'}."
+        why = "budget" if unfinished or not ended.startswith(("all", "every")) else "finished"
+        says = f"{told(study)}. {ended[:1].upper()}{ended[1:]}."
+        names = ("number", "state", "value", "seconds")
         rows = [
-            {
-                "number": t.number,
-                "options": dict(t.options),
-                "state": t.state,
-                "value": t.value,
-                "seconds": t.seconds,
-            }
-            for t in study.trials
+            {**{name: getattr(t, name) for name in names}, "options": dict(t.options)} for t in study.trials
         ]
-        keep(self.folder, why=why, says=says, results=rows)
+        keep(self.folder, why=why, says=says, results=rows, verdict=verdict and verdict.to_json())
         return self.shelf.study()

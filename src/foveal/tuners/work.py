@@ -125,6 +125,8 @@ def work(order: Order, shop: Shop, screen: Callable[[Any], None], asked: Callabl
             return Outcome(order.number)
         planned = plan.make(shop.dataset, make(TrainOptions, order.options))
         lineage = {"study": str(shop.folder.resolve()), "trial": order.number}
+        if order.again is not None:
+            lineage |= {"trial": order.again, "again": order.number}
         training.start(
             shop.dataset, planned, shop.name, screen, began, shop.split, lineage, None, brake, judged_on="val"
         )

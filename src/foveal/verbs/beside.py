@@ -9,10 +9,9 @@ from typing import Any
 from .. import catalog
 from ..errors import FovealError
 from ..events import Epoch
-from ..outcomes import SURE
+from ..outcomes import SURE, difference
 from ..run import Run
 from ..values import Dataset, Score
-from .judged import difference
 
 
 @dataclass(frozen=True)

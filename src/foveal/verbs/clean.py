@@ -11,6 +11,7 @@ from ..errors import RunError, writing
 from ..folders import LEAVING, TRIALS, discard, is_held, is_study
 from ..run import EVENTS, OPTIONS, RESULT, RESUME, Run, is_folds, is_run, runs_in
 from ..storage import is_old, leftovers, previous
+from ..study import AGAIN
 from .delete import Removal, Removed
 from .runs import size
 
@@ -54,7 +55,12 @@ def _found(home_of_runs: Path, data_home: str | None) -> Iterator[Removed]:
         sets = [p for p in sorted(home_of_runs.iterdir()) if is_folds(p)] if home_of_runs.exists() else []
         studies = [p for p in sorted(home_of_runs.iterdir()) if is_study(p)] if home_of_runs.exists() else []
         folders += [
-            run for p in studies if not is_held(p) for run in sorted((p / TRIALS).iterdir()) if is_run(run)
+            run
+            for p in studies
+            if not is_held(p)
+            for kind in (TRIALS, AGAIN)
+            for run in sorted((p / kind).glob("*"))
+            if is_run(run)
         ]
         halves = sorted(home_of_runs.glob(f"{LEAVING}*"))
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import RunError
 from ..folders import PROOFS, TRIALS, discard, is_held, is_study
 from ..run import is_run
+from ..study import AGAIN
 from .runs import found, size
 
 Place = str | os.PathLike[str]
@@ -117,7 +118,7 @@ def _check(folder: Path) -> None:
         )
     inside = [folder]
     if not is_run(folder):
-        places = [*folder.iterdir(), *(folder / TRIALS).glob("*")]
+        places = [*folder.iterdir(), *(folder / TRIALS).glob("*"), *(folder / AGAIN).glob("*")]
         inside += [place for place in places if is_run(place)]
     for held in inside:
         if is_held(held) or is_held(held / PROOFS):

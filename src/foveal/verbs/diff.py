@@ -11,10 +11,10 @@ from typing import Any
 
 from ..events import Epoch
 from ..options import TrainOptions
-from ..outcomes import Paired, paired
+from ..outcomes import Paired, difference, paired
 from ..run import DATA, MACHINE, OPTIONS, Run
 from ..values import PARTS, Dataset, Score
-from .judged import alike, difference, judged
+from .judged import alike, judged
 from .runs import found
 
 _OF_PLACE = ("out", "runs_dir", "data_home", "save_seconds")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..outcomes import CORRECT, Outcomes, outcomes
+from ..outcomes import Outcomes, outcomes
 from ..run import Run
 from ..storage import damaged, read_json
 from ..trained import EVALUATION
@@ -52,11 +52,3 @@ def alike(a: Judged | None, b: Judged | None) -> tuple[Outcomes, Outcomes] | Non
 
 def _only(outcome: Outcomes, ids: set[str]) -> Outcomes:
     return dataclasses.replace(outcome, values={k: v for k, v in outcome.values.items() if k in ids})
-
-
-def difference(name: str, value: float, low: float, high: float) -> str:
-    """A difference with its interval in words: `+2.1 points of accuracy [+0.9, +3.3]`."""
-    if name in CORRECT:
-        points = [round(100 * n, 1) + 0.0 for n in (value, low, high)]  # no minus before nought
-        return "{:+} points of {} [{:+}, {:+}]".format(points[0], name, *points[1:])
-    return f"{name} {value:+.4g} [{low:+.4g}, {high:+.4g}]"

@@ -15,6 +15,7 @@ from ..report.study import write
 from ..run import Run
 from ..study import Shelf, Study
 from ..tuners import begin
+from ..tuners.again import CONTEST
 from ..tuners.places import LocalWorkers
 from ..tuners.record import keep
 from ..tuners.tuner import Tuner
@@ -37,7 +38,9 @@ def tune(
     """Search for settings that train a better network on `data` (a folder, a CSV, a name; the digits when not given).
 
     Trial 0 has the default recipe; what is tuned follows the budget, unless `over` says it. Each trial is an ordinary
-    run in `STUDY/trials/`, judged on validation; the test pictures stay untouched.
+    run in `STUDY/trials/`, judged on validation. In the end the best and the default are trained again with other
+    seeds (`STUDY/verdict/`), compared in pairs on validation, and the winner and the default judged once on the test
+    pictures: `Study.verdict`.
 
     Args:
         data: where the pictures are.
@@ -110,6 +113,7 @@ def _gone_on(
         training.verify(dataset, str(folder), record["options"]["data_home"])
         if more:
             budget = {**record["budget"], **{name: getattr(wanted, name) for name in more}}
-            keep(folder, budget=budget)
+            # more may be tried, and others be the best
+            keep(folder, budget=budget, verdict=None, **{CONTEST: None})
         screen(("study", str(folder)))
         return _searched(folder, screen, began)
