@@ -6,7 +6,7 @@
     python benchmarks/tuning.py kills [--kills 50]
     python benchmarks/tuning.py table                 # what is in --home so far
 
-The task is small, so that searches are many: 300 of scikit-learn's digits to train on, 150 to validate, 1,347 to
+The task is small, so that searches are many: 300 of scikit-learn's digits to train on, 500 to validate, 997 to
 test, a network of two convolutions, 8 epochs. All searches have the same three parameters in the same ranges, and the
 epochs of 25 whole trainings (the default's is one of them). Each repetition has other seeds, of the search and of
 training. What is done is kept in --home: the same command again goes on.
@@ -66,7 +66,7 @@ def digits(home: Path, rep: int) -> Path:
         return folder
     whole = load_digits()
     order = np.random.default_rng(rep).permutation(len(whole.target))
-    parts = {"train": order[:300], "val": order[300:450], "test": order[450:]}
+    parts = {"train": order[:300], "val": order[300:800], "test": order[800:]}
     with tempfile.TemporaryDirectory(dir=home) as made:
         for part, places in parts.items():
             for place in places:
