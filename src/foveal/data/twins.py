@@ -34,6 +34,9 @@ only the same picture counts as a twin, from the second on `NEAR` holds."""
 SAME = 0.02
 """A distance that makes twins in any set."""
 _COARSE = 0.2
+_GIVEN_UP = 0.7
+"""Distance after two fine steps from which a pair is followed no further. Measured on CIFAR-10: 95 % of the pairs are
+given up so, and twins are within 0.35 by then."""
 _BLOCK = 512
 _PAIRS = 1024
 
@@ -126,7 +129,8 @@ def _limit(small: NDArray[np.uint8]) -> float:
     cosines = rows[some] @ rows.T
     cosines[np.arange(len(some)), some] = -2
     others = np.argpartition(-cosines, place, 1)[:, place]
-    apart, _ = aligned(small[some], small[others], np.repeat(np.eye(2, 3)[None], len(some), 0))
+    start = np.repeat(np.eye(2, 3)[None], len(some), 0)
+    apart, _ = aligned(small[some], small[others], start, to_the_end=True)
     low, high = UNLIKE
     return max(SAME, NEAR * float(np.clip((np.quantile(apart, 0.25) - low) / (high - low), 0, 1)))
 
@@ -210,28 +214,40 @@ def _part(small: NDArray[np.uint8] | Array, scale: float, right: float, down: fl
 
 
 def aligned(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], start: NDArray[np.float64]
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    start: NDArray[np.float64],
+    *,
+    to_the_end: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How far the pictures of pairs (`P, S, S, 3` each) are from one another when laid on one another by an affine
     map, and the maps `P, 2, 3` (from the first's places, -1 to 1, to the second's). `start` is where to begin.
 
-    The distance is 1 less the correlation of their fine detail where both are: 0 where the one is the other.
+    The distance is 1 less the correlation of their fine detail where both are: 0 where the one is the other. Pairs
+    that are far apart after two fine steps are left there, unless they are to be followed `to_the_end`.
     """
     one, two = (_greys(s) for s in (first, second))
     small = [_halved(_smooth(grey)) for grey in (one, two)]
     maps = _descend(small[0], small[1], start, 6)
     seen, inside = _warp(small[1], maps)
-    hopeful = _apart(small[0], seen, inside & _core(small[0].shape[1])) < _COARSE
+    hopeful = np.flatnonzero(_apart(small[0], seen, inside & _core(small[0].shape[1])) < _COARSE)
     distance = np.ones(len(one))
-    if hopeful.any():
-        one, two, found = one[hopeful], two[hopeful], maps[hopeful]
-        found = _descend(_smooth(one), _smooth(two), found, 6)
-        seen, inside = _warp(two - _smooth(_smooth(two)), found)
-        sizes = np.abs(np.linalg.det(found[:, :, :2]))
-        apart = _apart(one - _smooth(_smooth(one)), seen, inside & _core(one.shape[1]))
-        distance[hopeful] = np.where((sizes > 0.5) & (sizes < 2), apart, 1.0)
-        maps[hopeful] = found
-    return distance, maps
+    for steps in (2, 4):
+        if not len(hopeful):
+            break
+        a, b = one[hopeful], two[hopeful]
+        maps[hopeful] = _descend(_smooth(a), _smooth(b), maps[hopeful], steps)
+        distance[hopeful] = _of_detail(a, b, maps[hopeful])
+        if not to_the_end:
+            hopeful = hopeful[distance[hopeful] < _GIVEN_UP]
+    sizes = np.abs(np.linalg.det(maps[:, :, :2]))
+    return np.where((sizes > 0.5) & (sizes < 2), distance, 1.0), maps
+
+
+def _of_detail(one: Array, two: Array, maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 less the correlation of the fine detail of pairs that are laid on one another."""
+    seen, inside = _warp(two - _smooth(_smooth(two)), maps)
+    return _apart(one - _smooth(_smooth(one)), seen, inside & _core(one.shape[1]))
 
 
 def _halved(grey: Array) -> Array:

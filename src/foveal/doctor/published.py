@@ -129,11 +129,12 @@ def benchmark_of(g: Gathered) -> Known | None:
         return None
     known = table()[0]
     called = next(((one, why) for one in known.values() if (why := _called(g, one))), None)
-    marked = [one for one in known.values() if one.key in recognised.table() and _fits(g, one)]
+    marks = recognised.table()
+    marked = [known[key] for key in marks if _fits(g, known[key]) and recognised.possible(data, marks[key])]
     marked.sort(key=lambda one: called is None or one is not called[0])  # the likeliest first
     looked: dict[str, recognised.Seen] = {}
     for one in marked:
-        seen = recognised.seen(data, recognised.table()[one.key])
+        seen = recognised.seen(data, marks[one.key])
         if seen is None:
             break
         if seen.known:

@@ -1,4 +1,4 @@
-"""Known data sets by their pictures: a few of each are recognised by their pixels, whatever files and folders are called.
+"""Known data sets by their pictures: a few of each are recognised by their pixels, whatever files are called.
 
 recognised.json keeps marks of each set's test pictures: the beginning of a hash of their decoded pixels. Only those
 are kept whose hash can be divided by `one_in`, so that any part of a set, in any order, has its share of them. Nothing
@@ -27,6 +27,8 @@ WANTED = 24
 """Marks that are looked for where a set is large: pictures are opened until about so many should be met."""
 FEWEST = 4
 """Marks that must be met, at least; of different pictures, as chance meets none."""
+PIXELS = 100e6
+"""Pixels that are decoded for one known set at most, by the middle of the pictures' sizes: a second or two."""
 BROKEN = 5
 """Pictures that cannot be read, after which no further are tried: the data lie elsewhere by now."""
 
@@ -38,6 +40,8 @@ class Marks:
     key: str
     one_in: int
     cover: float
+    sides: tuple[int, int]
+    """The shortest and the longest side in pixels."""
     test: frozenset[str]
 
 
@@ -76,8 +80,17 @@ def table() -> Mapping[str, Marks]:
     """The known data sets whose pictures are marked, by the keys of published.json."""
     rows = json.loads(TABLE.read_text(encoding="utf-8"))
     return {
-        key: Marks(key, row["one_in"], row["cover"], frozenset(row["test"])) for key, row in rows.items()
+        key: Marks(
+            key, row["one_in"], row["cover"], (row["sides"][0], row["sides"][1]), frozenset(row["test"])
+        )
+        for key, row in rows.items()
     }
+
+
+def possible(dataset: Dataset, known: Marks) -> bool:
+    """Whether there are pictures of such sizes among a data set's, so that any need be opened."""
+    facts, (least, most) = dataset.facts, known.sides
+    return facts is None or (facts.min_side <= most and least <= facts.max_side)
 
 
 def seen(dataset: Dataset, known: Marks) -> Seen | None:
@@ -85,6 +98,8 @@ def seen(dataset: Dataset, known: Marks) -> Seen | None:
     pictures; None where its pictures cannot be read any more. Opens as many as are needed, spread over all."""
     items = sorted(dataset.part("test") or dataset.items, key=lambda item: item.id)
     wanted = max(WANTED, round(WANTED * known.one_in / known.cover))
+    if dataset.facts is not None:
+        wanted = max(1, min(wanted, int(PIXELS / (dataset.facts.width * dataset.facts.height))))
     chosen = items[:: max(1, len(items) // wanted)]
     marks = list(_marks(dataset.root, chosen))
     if not marks:
@@ -108,4 +123,6 @@ def row(images: Sequence[Image.Image], whole: int, most: int = 300) -> dict[str,
     """What recognised.json should hold of a known set, of those of its `whole` test pictures that are at hand."""
     one_in = max(1, round(len(images) / most))
     marks = sorted({mark for image in images if kept(mark := mark_of(image), one_in)})
-    return {"one_in": one_in, "cover": round(len(images) / whole, 4), "test": marks}
+    sides = [side for image in images for side in image.size]
+    cover = round(len(images) / whole, 4)
+    return {"one_in": one_in, "cover": cover, "sides": [min(sides), max(sides)], "test": marks}

@@ -28,7 +28,8 @@ WIDE = 100
 
 @dataclass(frozen=True)
 class Seen:
-    """A piece of evidence: a sentence, the pictures it names, curves of its numbers by step, its layers."""
+    """A piece of evidence: a sentence, the pictures it names, curves of its numbers by step, the layers that it
+    does not name."""
 
     says: str
     shots: tuple[Shot, ...] = ()
@@ -135,9 +136,11 @@ def _illness(
 def _seen(evidence: Evidence, album: Album, level: Level, epochs: int) -> Seen:
     most = min(SHOTS, level.mistakes)
     shown = evidence.pictures[:most]
-    layers = ", ".join(evidence.layers[:LAYERS])
-    if len(evidence.layers) > LAYERS:
-        layers += f" and {len(evidence.layers) - LAYERS} more"
+    said = {word.strip(",.;:()") for word in evidence.says.split()}
+    unsaid = [name for name in evidence.layers if name not in said]
+    layers = ", ".join(unsaid[:LAYERS])
+    if len(unsaid) > LAYERS:
+        layers += f" and {len(unsaid) - LAYERS} more"
     return Seen(
         evidence.says,
         tuple(album.shot(one, level) for one in shown),

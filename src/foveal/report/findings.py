@@ -74,12 +74,19 @@ def _card(dataset: Dataset, items: Mapping[str, Item], row: Row, side: int) -> d
         "why": row.why,
         "suggested": row.suggested,
         "part": item.part,
-        "truth": item.truth if isinstance(item.truth, str) else "",
+        "truth": _named(item),
         "src": _thumb(dataset, item, side),
         "beside": [
-            (id, items[id].part, _thumb(dataset, items[id], side)) for id in row.beside if id in items
+            (id, items[id].part, _named(items[id]), _thumb(dataset, items[id], side))
+            for id in row.beside
+            if id in items
         ],
     }
+
+
+def _named(item: Item) -> str:
+    """The one class that an item is of; empty where its truth is another."""
+    return item.truth if isinstance(item.truth, str) else ""
 
 
 def _thumb(dataset: Dataset, item: Item, side: int) -> str:

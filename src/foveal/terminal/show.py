@@ -75,6 +75,11 @@ def _close_look(console: Console, doc: Doc) -> None:
         console.print(text(says, "dim"))
     for why in found["left"].values():
         console.print(text(f"Not looked at: {why}.", "dim"))
+    if not found["doubts"]:
+        console.print(
+            text("Of what was looked at, no picture is in doubt: there is nothing to go through.", "dim")
+        )
+        return
     console.print(Text.assemble("Go through what is in doubt: ", text(doc["page"], "bold")))
     command = f"foveal train DATA --exclude {quoted(doc['decisions'])}"
     console.print(Text.assemble("Then train without it: ", text(command, "bold")))

@@ -19,7 +19,7 @@ from ..data.decisions import KEEP, written
 from ..errors import OptionError, writing
 from ..options import ReadOptions, TrainOptions, make
 from ..storage import write_whole
-from ..values import PARTS, Choice, Dataset, figure
+from ..values import PARTS, Choice, Dataset, Issue, figure
 from .inspected import classes_of, objects_of
 from .inspected import described as described
 
@@ -214,10 +214,12 @@ def _deep(
         data_home=chosen.data_home,
     )
     more, doubts = issues(found), rows(found)
+    found["doubts"] = len(doubts)
+    left = [Issue("not-looked-at", "note", f"Not looked at: {why}.") for why in found["left"].values()]
     files = folder / PAGE, folder / DECISIONS
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_whole(files[0], page(dataset, doubts, more, name).encode("utf-8", "xmlcharrefreplace"))
+    write_whole(files[0], page(dataset, doubts, [*more, *left], name).encode("utf-8", "xmlcharrefreplace"))
     write_whole(files[1], written(row.to_csv() for row in doubts).encode("utf-8"))
     whole = dataclasses.replace(dataset, issues=(*dataset.issues, *more))
     return whole, found, (str(files[0]), str(files[1]))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,7 @@ def test_a_page_and_a_table_to_go_through(data: Dataset) -> None:
     assert html.count('class="card"') == len(doubts)
     assert "odd &lt;b&gt;" in html
     assert html.count("data:image/webp") >= len(doubts)
+    assert "train/a/03.png · train · <b>a</b>" in html, "what a leak is seen beside bears its label, too"
     assert len(page(data, doubts, cap=60_000)) < 60_000
 
 
@@ -112,3 +115,23 @@ def test_the_table_is_read_back(data: Dataset, tmp_path: Path) -> None:
     read = list(csv.DictReader(written(row.to_csv() for row in doubts).splitlines()))
     assert [row["id"] for row in read] == [row.id for row in doubts]
     assert {row["decision"] for row in read} == {"keep"}
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "what"),
+    [
+        ("bccd", "detect", "boxes"),
+        ("nuclei", "instances", "masks of objects"),
+        ("CamVid", "segment", "masks"),
+    ],
+)
+def test_what_is_not_told_of_boxes_and_masks_is_said(name: str, task: str, what: str, tmp_path: Path) -> None:
+    home = os.environ.get("FOVEAL_TEST_DATA")
+    if not home:
+        pytest.skip("FOVEAL_TEST_DATA names no folder of test data")
+    whole, _ = prepare(str(Path(home, name)), ReadOptions(data_home=str(tmp_path)), 0)
+    few = dataclasses.replace(whole, items=whole.items[:30])
+    found = examined(few, task=whole.task, deep=True, data_home=str(tmp_path))
+    assert (whole.task, "labels" in found) == (task, False)
+    assert f"whether {what} are right" in found["left"]["labels"]
+    assert f"of {len(few.items)} " in page(few, rows(found)) or not rows(found)

@@ -79,6 +79,8 @@ def examined(
     if task == "classify" and sketches is not None and _enough(sketches.items, names):
         groups = groups_of(sketches.items, pairs)
         found.update(_told(dataset, sketches, names, groups, deep, seconds, said))
+    elif task not in ("classify", "autoencode"):
+        found["left"]["labels"] = _unheard(task)
     if evaluation is not None:
         found["judged"] = judged(evaluation, found["leaks"])
         if task == "classify":
@@ -86,6 +88,18 @@ def examined(
             found["rare"] = rare(evaluation, found["counts"].get("train", {}))
     found["seconds"] = round(time.monotonic() - began, 2)
     return found
+
+
+def _unheard(task: str) -> str:
+    """Why doubtful labels are not told where truths are no classes of whole pictures."""
+    drawn = {
+        "detect": "boxes", "instances": "masks of objects", "segment": "masks", "regress": "numbers",
+        "multilabel": "labels of several a picture", "upscale": "pairs of pictures",
+    }.get(task, "truths")  # fmt: skip
+    return (
+        f"whether {drawn} are right, as labels are held against features of whole pictures, and these say nothing of "
+        "them; where a trained model and the truth disagree most is shown in its report"
+    )
 
 
 def _enough(items: Sequence[Item], names: Sequence[str]) -> bool:
