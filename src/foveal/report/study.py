@@ -11,11 +11,16 @@ from markupsafe import Markup
 
 from ..charts import Curve, Lines
 from ..charts.kinds import Tone
+from ..charts.leanings import leanings_svg
+from ..charts.parallel import parallel_svg
+from ..charts.slices import slice_svg
 from ..charts.tried import Spot, Tried, distinct, tried_svg
 from ..study import Study
 from ..trials import Trial, plainly, ranked
 from ..values import span
-from . import words
+from . import settings, words
+from .flipped import flipped
+from .leaning import leanings
 from .page import FILE, environment, text
 from .seeds import of
 
@@ -37,12 +42,19 @@ def write(study: Study) -> Path:
 
 def page(study: Study) -> str:
     """The study's page, a document of its own."""
+    seen = settings.shown(study, lambda trial: _says(trial, study))
+    beside, leaning = settings.parallel(seen), leanings(study)
     return environment().get_template("study.html").render(
         css=Markup(text("style.css")), title=study.folder.name, study=study, measure=words.named(study.metric),
         lead=list(lead(study)), history=history(study), courses=courses(study),
         counts=counts(study), squares=[(f"{t.x} and {t.y}", Markup(tried_svg(t))) for t in squares(study)],
         names=[one.name for one in study.ranges], rows=[_cells(trial, study) for trial in _order(study)],
-        command=study.command,
+        command=study.command, flipped=flipped(study),
+        beside=None if beside is None else Markup(parallel_svg(beside)),
+        leaning=leaning,
+        leans=Markup(leanings_svg("Which way values lean", leaning.rows, ("smaller is better", "larger is better")))
+        if leaning is not None and leaning.rows else None,
+        slices=[(one.title, Markup(slice_svg(one))) for one in settings.slices(seen)],
         took=span(study.seconds), verdict=of(study),
     )  # fmt: skip
 

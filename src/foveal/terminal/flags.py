@@ -21,7 +21,7 @@ GROUPS = {
     "Run": ("out", "runs_dir", "resume", "seed", "save_seconds"),
     "Search": (
         *("search", "over", "trials", "epochs_total", "points", "stop", "warm_start", "verdict"),
-        *("jobs", "search_seed"),
+        *("jobs", "search_seed", "compare_searches", "repeats"),
     ),
     "Network": ("task", "network", "weights", "pretrained", "size", "channels", "stem"),
     "Training": (

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from ..errors import OptionError
 from ..options import TuneOptions
 from . import show_tune
 from .app import BEGAN
@@ -37,13 +38,40 @@ def tune(
         str | None,
         Parameter(
             group=panel("resume"),
-            help="Go on with this study; --minutes, --trials or --epochs-total make its budget larger.",
+            help="Go on with this study; --minutes, --trials or --epochs-total make its budget larger. Or with this "
+            "comparison; --repeats makes it longer.",
+        ),
+    ] = None,
+    compare_searches: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            group=panel("compare_searches"),
+            help="Do grid, random and adaptive search with the same epochs each, and say whether they differ.",
+        ),
+    ] = False,
+    repeats: Annotated[
+        int | None,
+        Parameter(
+            group=panel("repeats"),
+            help="How often --compare-searches does each search, with other seeds (default: 3).",
         ),
     ] = None,
     json: Json = False,
     **options: Any,
 ) -> int:
     """Search for settings that train a better network; every trial is a run of its own."""
+    from ..tuners.compared import is_comparison
+
+    if compare_searches or (resume is not None and is_comparison(resume)):
+        return _searches(json, data, over=over, repeats=repeats, resume=resume, **options)
+    if repeats is not None:
+        raise OptionError(
+            f"--repeats {repeats} was given to one search.",
+            "How often --compare-searches does each search.",
+            "Add --compare-searches, or leave it out.",
+        )
     from ..verbs.tune import tune as verb
 
     def work(screen: Screen) -> dict[str, Any]:
@@ -51,3 +79,12 @@ def tune(
         return verb(data, screen=screen, began=BEGAN.get(None), **asked).to_json()
 
     return deliver(json, work, show_tune.study, Board)
+
+
+def _searches(json: bool, data: str | None, **asked: Any) -> int:
+    from ..verbs.compare_searches import compare_searches as verb
+    from . import show_searches
+
+    return deliver(
+        json, lambda screen: verb(data, screen=screen, **asked).to_json(), show_searches.searches, Board
+    )
