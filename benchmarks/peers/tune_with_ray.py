@@ -8,6 +8,7 @@ The same pictures, network, schedule, ranges and epochs as in tune_with_optuna.p
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -52,7 +53,7 @@ def trained(setting: dict[str, Any]) -> None:
 def main() -> None:
     data, seed, trainings = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     began = time.perf_counter()
-    init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     space = {
         "lr": tune.loguniform(1e-3, 1),
         "momentum": tune.uniform(0.7, 0.99),
@@ -74,7 +75,7 @@ def main() -> None:
             run_config=tune.RunConfig(storage_path=home, verbose=0, stop=Spent(trainings * EPOCHS)),
         )
         results = tuner.fit()
-        rows = [row for result in results for row in _rows(result)]
+        rows = [row for n in range(len(results)) for row in _rows(results[n])]
     rows.sort(key=lambda row: row[0])
     best, course = (-1.0, 0.0), list[tuple[int, float]]()
     for spent, (_, val, test) in enumerate(rows, 1):
