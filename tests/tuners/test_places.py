@@ -41,8 +41,13 @@ def seen(place: LocalWorkers) -> dict[int, str]:
     found = {}
     for worker in place._workers.values():
         assert worker.order is not None
-        pairs = Path(f"/proc/{worker.process.pid}/environ").read_bytes().decode().split("\0")
-        found[worker.order] = dict(p.split("=", 1) for p in pairs if p)["CUDA_VISIBLE_DEVICES"]
+        environ, until = Path(f"/proc/{worker.process.pid}/environ"), time.monotonic() + 30
+        while True:  # a process that is only just begun has none yet
+            own = dict(p.split("=", 1) for p in environ.read_bytes().decode().split("\0") if "=" in p)
+            if "CUDA_VISIBLE_DEVICES" in own or time.monotonic() > until:
+                break
+            time.sleep(0.05)
+        found[worker.order] = own["CUDA_VISIBLE_DEVICES"]
     return found
 
 
