@@ -88,10 +88,12 @@ def _try_compiler(where: str) -> None:
 def _reading(
     choices: Choices, dataset: Dataset, preprocessing: Preprocessing, stages: tuple[Stage, ...]
 ) -> float:
-    """Seconds that one process would take to read and vary all pictures of the whole training; endless where
-    minutes are planned, and not epochs."""
+    """Seconds that one process would take to read and vary all pictures of the whole training; where minutes are
+    planned, at most these."""
     train, facts = dataset.part("train"), dataset.facts
-    if choices.given.minutes is not None or facts is None:
+    if choices.given.minutes is not None:
+        return choices.given.minutes * 60
+    if facts is None:
         return math.inf
     decoding = 0.0 if all(item.frame is not None for item in train) else facts.width * facts.height / DECODED
     passes = sum(stage.views or stage.epochs for stage in stages)
