@@ -8,8 +8,8 @@ are trained on (the record trains on all, and looks at no validation pictures). 
 (pip install airbench) trains on all of the same pictures on the same GPU, in turn with ours. The package has
 `airbench94` (SGD, 9.9 epochs; 3.83 s on an A100), not the later script with Muon, which is what the recipe follows.
 
-The time is that of training and judging, which is what the record counts: without loading the pictures, and after a
-first run of each that warms the GPU up.
+The time is that of training and judging, which is what the record counts: without loading the pictures, without
+saving and calibrating the model (the record does neither), and after a first run of each that warms the GPU up.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from foveal.plan.keeping import between_runs
 from foveal.readers import prepare
 from foveal.values import Dataset
 
-APART = ("prepare", "decode", "save")
-"""Phases that the record does not count either."""
+APART = ("prepare", "decode", "save", "settle")
+"""Phases that the record does not count, or does not have: it sets no temperature, and knows no unknown pictures."""
 VIEWS = 6
 Row = dict[str, float]
 

@@ -86,7 +86,7 @@ def test_computing_is_told_by_its_parts() -> None:
     )
 
 
-@given(st.tuples(*[st.floats(0, 100)] * 4), st.floats(0, 50))
+@given(st.tuples(*[st.floats(0, 100)] * len(COMPUTING)), st.floats(0, 50))
 def test_parts_add_up_to_the_whole_as_it_is_told(parts: tuple[float, ...], rest: float) -> None:
     spent = {**dict(zip(COMPUTING, parts, strict=True)), "decode": rest}
     found = re.match(r"(\d+)% computing \((.*)\)", said(spent, sum(parts) + rest))

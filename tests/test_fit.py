@@ -73,6 +73,20 @@ def test_same_losses_as_a_bare_loop(data: Dataset) -> None:
     assert len(bare) == total
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_epoch_that_is_kept(data: Dataset, keep: str) -> None:
+    """Too large a rate at the end makes later epochs worse: the best is one before, unless the last is asked for."""
+    stages = (
+        Stage("train", "all", 4, 0.05, "constant", 0.0),
+        Stage("spoil", "all", 1, 30.0, "constant", 0.0),
+    )
+    state = small.fresh(stages=stages, keep=keep)
+    said = [event for event in run(state, data) if isinstance(event, events.Epoch)]
+    assert [event.best for event in said][-1] == (keep == "last")
+    assert state.best is not None
+    assert (state.best.value == said[-1].headline["value"]) == (keep == "last")
+
+
 STAGED = (Stage("head", "head", 1, 0.1, "constant", 0.0), Stage("all", "all", 2, 0.05, "cosine", 0.1, 0.5))
 KINDS = {
     "sgd": {},

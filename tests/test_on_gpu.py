@@ -15,7 +15,9 @@ from safetensors.torch import load_file
 import foveal
 import small
 from foveal import plan, training
+from foveal.data.cache import keep
 from foveal.data.together import Together
+from foveal.data.views import evaluation_view
 from foveal.evaluation import evaluate
 from foveal.events import Epoch, Event, Watched
 from foveal.fit import fit
@@ -110,6 +112,41 @@ def test_an_epoch_hardly_waits_for_the_gpu(data: Dataset) -> None:
     assert counts[-1][1] - before <= 3
 
 
+def test_recorded_passes_learn_the_same(data: Dataset) -> None:
+    watch = Watch(least=1e9)
+    plain, told = trained(data, GPU)
+    state, said = trained(data, GPU, cuda_graph=True)
+    assert state.recording is not None
+    assert state.recording.graph is not None
+    assert "replay" in state.spent
+    assert losses(said) == pytest.approx(losses(told), rel=1e-4)
+    there, here = state.network.state_dict(), plain.network.state_dict()
+    for name, value in there.items():
+        torch.testing.assert_close(value, here[name], rtol=1e-3, atol=1e-5)
+    watched, _ = trained(data, GPU, watch, cuda_graph=True)
+    assert watched.recording is not None
+    torch.testing.assert_close(watched.network.fc.weight, plain.network.fc.weight, rtol=1e-3, atol=1e-5)
+
+
+class Waiting(small.Tiny):
+    """One that asks the GPU how a pass went."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = super().forward(x)
+        return out * (1.0 if out.isfinite().all().item() else 0.0)
+
+
+def test_what_cannot_be_recorded_is_computed_as_it_is(data: Dataset) -> None:
+    torch.manual_seed(0)
+    state = State(Waiting().to(GPU), small.fit_options(device=GPU, cuda_graph=True))
+    said = list(
+        fit(state, small.task(), small.batches(data, "train"), small.batches(data, "val"), state.options)
+    )
+    assert state.recording is not None
+    assert state.recording.refused
+    assert losses(said)[-1] < losses(said)[0]
+
+
 def test_varied_batches_are_the_same_pictures() -> None:
     images = torch.randint(256, (40, 3, 16, 16), dtype=torch.uint8)
     where = torch.arange(40)
@@ -148,12 +185,14 @@ def test_out_of_memory_is_met_by_pieces(data: Dataset) -> None:
     assert len(losses(said)) == 3
 
 
-def test_paused_and_continued_is_the_same_run(tmp_path: Path) -> None:
-    folder = class_folder(tmp_path / "shapes", classes=3, each=10, size=16)
+@pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation")
+@pytest.mark.parametrize("cuda_graph", [False, True])
+def test_paused_and_continued_is_the_same_run(tmp_path: Path, cuda_graph: bool) -> None:
+    folder = class_folder(tmp_path / "shapes", classes=3, each=50, size=16)
     dataset, split = prepare(str(folder), TrainOptions(), 0)
     quick: dict[str, Any] = {
         "network": "resnet9", "pretrained": False, "size": 16, "batch": 8, "epochs": 3, "precision": "fp32",
-        "device": GPU, "deterministic": True,
+        "device": GPU, "deterministic": True, "cuda_graph": cuda_graph,
     }  # fmt: skip
 
     def begin(name: str, pause: training.Pause | None) -> None:
@@ -216,3 +255,16 @@ def test_judging_is_the_same_in_any_order(data: Dataset) -> None:
         network, small.task(), dataclasses.replace(small.batches(data, "val"), size=24), "val", GPU
     )
     assert one.metrics["loss"] == pytest.approx(other.metrics["loss"], rel=1e-4)
+
+
+def test_kept_pictures_are_judged_where_they_lie(data: Dataset) -> None:
+    kept = keep(
+        data.root, data.part("val"), small.task(), evaluation_view(small.PRE), 1, where="memory", described=""
+    )
+    lying = small.batches(data, "val", kept=kept, view=None, device=GPU)
+    assert lying._whole is not None
+    assert lying._whole[0].is_cuda
+    network = small.tiny().to(GPU)
+    one = evaluate(network, small.task(), lying, "val", GPU)
+    other = evaluate(network, small.task(), small.batches(data, "val"), "val", GPU)
+    assert one.metrics == pytest.approx(other.metrics, rel=1e-6)

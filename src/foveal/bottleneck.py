@@ -15,14 +15,16 @@ PHASES = {
     "features": "frozen layers, once",
     "forward": "forward passes",
     "backward": "backward passes",
+    "replay": "both passes, replayed",
     "exchange": "adding up the processes' gradients",
     "optimizer": "optimizer steps",
     "evaluate": "validating",
+    "settle": "calibrating the best model",
     "judge": "judging the best model",
     "save": "saving",
 }
 """The phases apart from each other, in their order, in words."""
-COMPUTING = ("features", "forward", "backward", "optimizer")
+COMPUTING = ("features", "forward", "backward", "replay", "optimizer")
 LARGE = 0.25
 """Share of the time from which a phase is worth a word."""
 

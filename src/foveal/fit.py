@@ -22,6 +22,7 @@ from .mixing import mixed
 from .once import is_solved, see_once, solve_head
 from .options import FitOptions
 from .pace import Clock, Voice
+from .recorded import FIRST
 from .state import State
 from .structure.layers import set_training
 from .synced import synchronised
@@ -90,8 +91,8 @@ def fit(
                 state.follow()
                 state.loss_sum += loss
                 state.loss_count += 1
-                if state.watch is not None and (seen := state.watch.told(state, loss)) is not None:
-                    yield seen
+                if state.watch is not None:
+                    yield from state.watch.telling(state, loss)
                 state.tick()
                 said = voice.speak(batch.whole or len(batch.ids), rate, clock, last=state.batch == len(shown))
                 broken = said is not None and not math.isfinite(said.loss)
@@ -135,7 +136,7 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     optimizer, crew = state.optimizer, state.crew
     assert optimizer is not None
     whole, synced = batch.whole or len(batch.ids), options.sync_norm and not crew.alone
-    while True:
+    while (total := replayed(state, task, batch)) is None:
         optimizer.zero_grad(set_to_none=True)
         short = False
         try:
@@ -180,6 +181,26 @@ def move(state: State, optimizer: torch.optim.Optimizer) -> None:
         scaler.update()
     else:
         optimizer.step()
+
+
+def replayed(state: State, task: Task, batch: Batch) -> torch.Tensor | None:
+    """The batch's loss by passes that a GPU has recorded, with its gradients; None where they are not: the first
+    steps, those that are looked at, batches of another shape."""
+    recording, watch = state.recording, state.watch
+    if recording is None or state.pieces > 1 or not recording.takes(batch):
+        return None
+    if watch is not None and watch.due(state):
+        return None
+    if recording.graph is None:
+        if state.stage_step < FIRST:
+            return None
+        recording.record(batch, functools.partial(passes, state, task))
+        if recording.refused:
+            return None
+    with state.phase("replay"):
+        loss, each = recording.replay(batch)
+    learn(state, batch, each if each is None else each.clone())
+    return loss
 
 
 def looking(state: State, task: Task, batch: Batch) -> AbstractContextManager[None]:
@@ -228,13 +249,26 @@ def backward(state: State, task: Task, piece: Batch, whole: int) -> torch.Tensor
     with state.phase("forward"), autocast(options.device, options.precision):
         made = task.step(state.network, piece)
         loss = made.loss
-    if state.watch is not None and not (options.mixup or options.cutmix):
-        state.watch.learned.add(piece.ids, made.each)
+    learn(state, piece, made.each)
     if len(piece.ids) < whole:
         loss = loss * (len(piece.ids) / whole)
     with state.phase("backward"):
         torch.autograd.backward(scaler.scale(loss) if scaler else loss)
     return loss.detach()
+
+
+def passes(state: State, task: Task, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What `backward` does of a whole batch, and nothing beside it: what a recording holds."""
+    with autocast(state.options.device, state.options.precision):
+        made = task.step(state.network, batch)
+    torch.autograd.backward(state.scaler.scale(made.loss) if state.scaler else made.loss)
+    return made.loss.detach(), made.each
+
+
+def learn(state: State, piece: Batch, each: torch.Tensor | None) -> None:
+    """Note how each picture fared, where it was one picture."""
+    if state.watch is not None and not (state.options.mixup or state.options.cutmix):
+        state.watch.learned.add(piece.ids, each)
 
 
 def set_rate(state: State, factor: Callable[[float], float], progress: float = 0.0) -> float:
@@ -288,6 +322,7 @@ def conclude(state: State) -> events.Epoch:
     state.judged = headline
     tied = state.best is not None and headline.value == state.best.value
     best = loss < state.best_loss if tied else headline.better_than(state.best)
+    best = best or state.options.keep == "last"
     if best:
         state.best, state.best_loss = headline, loss
     state.since_best = 0 if best else state.since_best + 1

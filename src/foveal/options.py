@@ -117,6 +117,8 @@ class TrainOptions(ReadOptions):
     """How many times as long the sides of upscaled pictures are."""
     ensemble: bool | None = None
     """Pictures are upscaled as the mean over what their eight mirror images and turns give."""
+    tiled: bool | None = None
+    """Pictures are segmented at their own scale: learned in patches, large ones seen in overlapping tiles."""
     objective: Literal["reconstruct", "denoise", "inpaint"] | None = None
     """What an autoencoder makes: the picture itself, it without noise, or it with what is hidden filled in."""
     latent: Annotated[int, Field(ge=1, le=4096), Tune(8, 512, log=True, whole=True)] | None = None
@@ -173,6 +175,8 @@ class TrainOptions(ReadOptions):
     """How often the best model looks at each picture: as it is; and mirrored; and shifted. The average counts."""
     patience: Positive | None = None
     """Epochs without a better headline before stopping early."""
+    keep: Literal["best", "last"] | None = None
+    """The epoch whose model is kept: the best on validation pictures, or the last, where the schedule ends."""
     cache: Literal["off", "memory", "disk"] | None = None
     """Where decoded pictures are kept: nowhere, in memory, or in one file under --data-home."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -191,6 +195,8 @@ class TrainOptions(ReadOptions):
     """Threads that compute on the CPU."""
     compile: bool | None = None
     """Compile the network (torch.compile): minutes at first, faster steps on most GPUs, slower on CPUs."""
+    cuda_graph: bool | None = None
+    """On a CUDA GPU: record a step's passes once and replay them, so that short steps do not wait for the processor."""
     probe: bool = True
     """Try settings that were left open (precision, layout, threads, compile) for a few steps, where training is
     long enough, and take the fastest that computes the same; else the rules decide."""
@@ -235,7 +241,9 @@ class TuneOptions(TrainOptions):
     verdict: bool = True
     """At the end train the best and the default again with other seeds, to see which is really better."""
     jobs: Positive | None = None
-    """Trials at a time (default: one a GPU; one on a processor)."""
+    """Trials at a time (default: one a GPU; one on a processor; all that a cluster has room for)."""
+    cluster: Annotated[str, Field(pattern=r"^(none|ray(://[^\s/]+:\d{1,5})?)$")] | None = None
+    """Train the trials on a Ray cluster: ray (the one that this machine is a node of), ray://HOST:PORT, or none."""
     search_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the search; apart from --seed, which all trials have in common."""
 
@@ -283,6 +291,8 @@ class FitOptions:
     """Prefix of the head's parameters."""
     batch: Positive = 32
     """Pictures a step."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch whose model is kept."""
     after: int = 0
     """Pictures to be judged after training, whose time is kept free."""
     pieces: int = 1
@@ -299,6 +309,8 @@ class FitOptions:
     """Threads that compute on the CPU; None: as many as torch takes."""
     compiled: bool = False
     """Whether the network's code is compiled."""
+    cuda_graph: bool = False
+    """Whether a CUDA GPU replays the passes of a step that it has recorded."""
     seconds: float | None = None
     """Time for all stages, or None: the stages' epochs count."""
     deterministic: bool = False

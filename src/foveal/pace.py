@@ -9,7 +9,9 @@ from .options import FitOptions, Stage
 from .state import State
 
 SPOKEN_SECONDS = 0.25
-"""Steps are reported at most this often (each of the first 50 is): reading a loss waits for the GPU."""
+"""Steps are reported at most this often: reading a loss waits for the GPU."""
+EARLY = 50
+"""Each of so many first steps is reported, too; on a GPU where steps are watched, which is told that dense."""
 
 
 class Clock:
@@ -104,10 +106,9 @@ class Voice:
         """An event when it is time for one, else None. Only then is the loss read from the device."""
         s = self.state
         self.images += images
-        passed = s.seconds - self.since
-        if not (
-            last or s.step <= 50 or passed >= SPOKEN_SECONDS or (s.options.device == "cpu" and self._broken())
-        ):
+        passed, on_cpu = s.seconds - self.since, s.options.device == "cpu"
+        early = s.step <= EARLY and (on_cpu or s.watch is not None)
+        if not (last or early or passed >= SPOKEN_SECONDS or (on_cpu and self._broken())):
             return None
         total, count = float(s.loss_sum), s.loss_count
         before, counted = self.heard if self.heard[1] < count else (0.0, 0)

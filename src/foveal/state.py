@@ -21,6 +21,7 @@ from .device import random_state, set_random_state
 from .distributed import ALONE, Crew
 from .errors import RunError
 from .options import FitOptions, Stage
+from .recorded import Recording
 from .shares import OWN_STREAM
 from .structure.layers import parameter_groups, set_trainable
 from .values import Batch, Evaluation, Score
@@ -73,6 +74,8 @@ class State:
     """The processes that train together, as this one of them sees them."""
     watch: Watch | None = None
     """What looks at single steps inside the network."""
+    recording: Recording | None = None
+    """The passes of this stage's steps, where a GPU is to replay them."""
     length: Tensor | None = None
     """Of the last step's gradient before it was shortened, where long ones are."""
     evaluation: Evaluation | None = None
@@ -188,6 +191,7 @@ class State:
     def _prepare(self) -> None:
         o, stage = self.options, self.current
         set_trainable(self.network, o.head, stage.trainable, stage.frozen)
+        self.recording = Recording(self.network) if o.cuda_graph and self.crew.alone else None
         groups = parameter_groups(
             self.network, o.head, lr=stage.lr, weight_decay=o.weight_decay, layer_decay=stage.layer_decay
         )

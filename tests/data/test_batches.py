@@ -138,3 +138,16 @@ def test_pictures_that_lie_on_the_device_make_the_same_batches(tmp_path: Path, s
             assert torch.equal(one.images, other.images)
             assert torch.equal(one.truths, other.truths)
             assert one.ids == other.ids
+
+
+def test_a_processor_judges_kept_pictures_as_they_come(tmp_path: Path) -> None:
+    """On a GPU they lie on it as one tensor; a second copy in the main memory would save nothing."""
+    data = small.drawings(tmp_path)
+    kept = keep(
+        data.root, data.part("val"), small.task(), evaluation_view(small.PRE), 1, where="memory", described=""
+    )
+    judged = small.batches(data, "val", kept=kept, view=None)
+    assert judged._whole is None
+    plain = small.batches(data, "val")
+    for one, other in zip(judged.epoch(0), plain.epoch(0), strict=True):
+        assert torch.equal(one.images, other.images)

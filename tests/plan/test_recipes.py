@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -85,6 +86,29 @@ def test_the_sprint_is_the_record_s() -> None:
     steps = 200
     got = [schedule.factor(n / steps, stage.warmup) for n in range(steps)]
     assert got == pytest.approx([1 - n / steps for n in range(steps)])
+
+
+def test_a_recipe_s_batch_leaves_few_pictures_out() -> None:
+    made = plan.make(pictures(49_500, side=32), make(TrainOptions, {"recipe": "sprint"}))
+    assert made.fit.batch == 1980, (
+        "25 batches, where 24 of 2,000 would leave 1,500 pictures out of each epoch"
+    )
+    told = {c.option: c.reason for c in made.choices}
+    assert "1,500 of 49,500" in told["batch"]
+    assert made.fit.stages[0].lr == pytest.approx(0.24 * math.sqrt(0.99), rel=1e-3)
+    given = plan.make(pictures(49_500, side=32), make(TrainOptions, {"recipe": "sprint", "batch": 2000}))
+    assert given.fit.batch == 2000
+
+
+def test_the_sprint_keeps_its_last_epoch() -> None:
+    assert planned(recipe="sprint").fit.keep == "last"
+    assert planned().fit.keep == "best"
+
+
+def test_a_graph_is_recorded_on_a_gpu_only() -> None:
+    assert not planned(recipe="sprint", device="cpu").fit.cuda_graph
+    with pytest.raises(OptionError, match="CUDA GPUs"):
+        planned(cuda_graph=True, device="cpu")
 
 
 def test_a_large_batch_is_cut_on_a_processor() -> None:

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..contracts import Pair, Task, View
 from ..device import seeded
 from ..errors import FovealError
+from ..memory import MB, free_megabytes
 from ..shares import OWN_STREAM, WHOLE, Share
 from ..values import Batch, Item, Preprocessing
 from .cache import Kept, as_image, lies_on_picture
@@ -32,6 +33,9 @@ from .decoding import open_image
 from .pixels import Scratch
 from .together import Together
 from .views import normalise, to_uint8
+
+ROOM = 0.25
+"""Share of a GPU's free memory that the pictures of a split may fill."""
 
 
 def drawn_order(
@@ -135,13 +139,15 @@ class Batches:
     @cached_property
     def _whole(self) -> tuple[Tensor, Any] | None:
         """All pictures as one tensor on the device, and their truths, where they are kept in memory, have one
-        size, and are varied together: no picture is touched alone then."""
-        if self.together is None or self.kept is None or self.kept.arrays is None:
+        size, and no picture is touched alone: they are varied together, or a GPU sees them as they are kept."""
+        if self.kept is None or self.kept.arrays is None:
             return None
-        if self.preprocessing.crop != 1:  # the view takes a part of each
+        if self.together is None and (self.view is not None or not self.device.startswith("cuda")):
+            return None
+        if self.view is not None and self.preprocessing.crop != 1:  # the view takes a part of each
             return None
         pairs = [self.kept[item] for item in self.items]
-        if len({array.shape for array, _ in pairs}) > 1:
+        if len({array.shape for array, _ in pairs}) > 1 or not self._fits(sum(a.nbytes for a, _ in pairs)):
             return None
         images = torch.from_numpy(np.stack([array for array, _ in pairs])).permute(0, 3, 1, 2)
         truths = self.task.collate([truth for _, truth in pairs])
@@ -149,22 +155,36 @@ class Batches:
             return None
         return images.to(self.device), truths.to(self.device)
 
+    def _fits(self, size: int) -> bool:
+        """Whether a GPU has room for so many bytes beside what training needs."""
+        return not self.device.startswith("cuda") or size < ROOM * MB * free_megabytes(self.device)
+
     def _resident(self, number: int, start: int) -> Iterator[Batch]:
-        """The same batches, made of the whole on its device; nothing waits for a GPU."""
+        """The same batches, made of the whole on its device; nothing waits for a GPU.
+
+        Where the pictures lie and how they are varied is written to one pinned row of numbers an epoch: memory that
+        a copy does not wait for is dear to get.
+        """
         assert self._whole is not None
-        assert self.together is not None
         images, truths = self._whole
         order = self.order(number)
+        told = torch.empty((sum(map(len, order)), 4), dtype=torch.int64, pin_memory=images.is_cuda)
         for place in self.due(start):
             began = time.perf_counter()
             seats = self.seats(len(order[place]))
             places = [order[place][seat] for seat in seats]
             part = (tuple(seats), len(order[place])) if self.is_cut else ((), 0)
-            at = torch.tensor(places)
-            there = (at.pin_memory() if images.is_cuda else at).to(images.device, non_blocking=True)
-            seen = self.together(images[there], there, number, place, *part)
+            here, told = told[: len(places)], told[len(places) :]
+            here[:, 0] = torch.tensor(places)
+            if self.together is not None:
+                here[:, 1:] = self.together.drawn(len(places), number, place, *part)
+            there = here.to(images.device, non_blocking=True)
+            at = there[:, 0]
+            seen = images[at]
+            if self.together is not None:
+                seen = self.together.moved(seen, at, there[:, 1:], number)
             ids = [self.items[n].id for n in places]
-            yield Batch(seen, truths[there], ids, (0.0, time.perf_counter() - began), part[1], part[0])
+            yield Batch(seen, truths[at], ids, (0.0, time.perf_counter() - began), part[1], part[0])
 
     @cached_property
     def _workers(self) -> tuple[_Places, DataLoader[Batch | FovealError]]:

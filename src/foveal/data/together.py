@@ -42,15 +42,26 @@ class Together:
             positions: of the pictures in the data, int64 `B`, on the pictures' device.
             seats: their places in the batch, where they are not all of its `whole` pictures.
         """
+        drawn = self.drawn(len(images), epoch, place, seats, whole)
+        return self.moved(images, positions, drawn.to(images.device), epoch)
+
+    def drawn(self, count: int, epoch: int, place: int, seats: Sequence[int] = (), whole: int = 0) -> Tensor:
+        """What `moved` is told of each picture, int64 `B3` on the processor: pixels down, pixels right, a coin."""
+        mixed = np.random.SeedSequence((self.seed, epoch, place)).generate_state(1, np.uint64)[0]
+        dice = torch.Generator().manual_seed(int(mixed >> 1))
+        drawn = torch.randint(-self.shift, self.shift + 1, (whole or count, 3), generator=dice)
+        drawn[:, 2] = torch.randint(2, (whole or count,), generator=dice) if self.flip == "random" else 0
+        return drawn[list(seats)] if whole else drawn
+
+    def moved(self, images: Tensor, positions: Tensor, drawn: Tensor, epoch: int) -> Tensor:
+        """The pictures shifted and mirrored as they were `drawn`; all lies on their device."""
         count, channels, height, width = images.shape
-        by, coins = self._drawn(whole or count, epoch, place, images.device)
-        if whole:
-            by, coins = by[list(seats)], coins[list(seats)]
+        coins = drawn[:, 2] > 0
         if self.flip == "alternating":
             coins = _coins(self.seed, positions) ^ bool(epoch % 2)
         down, right = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
-        rows = _inside(down + by[:, :1], height)
-        columns = _inside(torch.where(coins[:, None], width - 1 - right, right) + by[:, 1:], width)
+        rows = _inside(down + drawn[:, :1], height)
+        columns = _inside(torch.where(coins[:, None], width - 1 - right, right) + drawn[:, 1:2], width)
         where = (rows[:, :, None] * width + columns[:, None, :]).view(count, 1, -1)
         # one gather of pixels is many times faster than a copy for each shift
         seen = (
@@ -59,17 +70,6 @@ class Together:
         if not images.is_contiguous() and images.is_contiguous(memory_format=torch.channels_last):
             return seen.contiguous(memory_format=torch.channels_last)
         return seen
-
-    def _drawn(self, count: int, epoch: int, place: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Shifts `B2` (down, right) and coins `B`, from a generator of their own."""
-        mixed = np.random.SeedSequence((self.seed, epoch, place)).generate_state(1, np.uint64)[0]
-        dice = torch.Generator().manual_seed(int(mixed >> 1))
-        drawn = torch.randint(-self.shift, self.shift + 1, (count, 3), generator=dice)
-        drawn[:, 2] = torch.randint(2, (count,), generator=dice) if self.flip == "random" else 0
-        if device.type == "cuda":  # only from there a copy does not wait
-            drawn = drawn.pin_memory()
-        drawn = drawn.to(device, non_blocking=True)
-        return drawn[:, :2], drawn[:, 2] > 0
 
 
 def _inside(places: Tensor, count: int) -> Tensor:

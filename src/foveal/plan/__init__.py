@@ -78,6 +78,9 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     for option in ("dropout", "drop_path"):
         choices.wanted(option)
     patience = recipe.patience(choices, stages)
+    choices.pick(
+        "keep", "best", "validation pictures judge each epoch: what comes after the best may overfit"
+    )
     machine.choose(choices, dataset, pre, stages, begin.network, where)
     filled, family = choices.filled(), catalog.find("architectures", begin.network)
     fit = FitOptions(
@@ -99,6 +102,8 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         deterministic=filled.deterministic,
         threads=filled.threads,
         compiled=bool(filled.compile),
+        cuda_graph=bool(filled.cuda_graph),
+        keep=filled.keep or "best",
         sync_norm=filled.sync_norm,
     )
     architecture = _architecture(begin, task, dataset, pre, stem)
@@ -162,7 +167,7 @@ def _task(choices: Choices, dataset: Dataset) -> Task:
             own["class_weights"] = weights
     told = module.from_data(dataset) if hasattr(module, "from_data") else {}
     task: Task = module.build(dataset.labels, **own, **told)
-    choices.preferred = {**(DENSE if task.dense else {}), **wants}
+    choices.preferred = {**(DENSE if task.dense else {}), **wants, **getattr(task, "wants", {})}
     _check_task(choices, task, own)
     return task
 

@@ -36,7 +36,9 @@ def batches(
     """The pictures of `part`; with `augment` shuffled and varied as the options say, for training. `kept`: what
     `plan.keeping` keeps of the part; `share`: what of them one of several processes makes."""
     items = dataset.part(part)
-    view = None if kept is not None and part != "train" else task.view(preprocessing)
+    same = _same(dataset, preprocessing, options)
+    as_kept = kept is not None and (part != "train" or (same and preprocessing.crop == 1 and not augment))
+    view = None if as_kept else task.view(preprocessing)
     whole = whole_batches(dataset, preprocessing, options, fit.seed) if augment else None
     if augment and dataset.facts is not None and whole is None:
         view = training_view(preprocessing, dataset.facts, options, scratch=scratch)
@@ -65,12 +67,19 @@ def whole_batches(
     dataset: Dataset, preprocessing: Preprocessing, options: TrainOptions, seed: int
 ) -> Together | None:
     """The augmentation for whole batches, where its family has one and every picture has the size already."""
-    family, facts = catalog.find("augmentations", options.augment or "none"), dataset.facts
-    same = facts is not None and facts.min_side == facts.max_side == preprocessing.size
-    if not same or options.train_size not in (None, preprocessing.size) or not hasattr(family, "together"):
+    family = catalog.find("augmentations", options.augment or "none")
+    if not _same(dataset, preprocessing, options) or not hasattr(family, "together"):
         return None
     made: Together = family.together(preprocessing, flip=bool(options.flip), seed=seed)
     return made
+
+
+def _same(dataset: Dataset, preprocessing: Preprocessing, options: TrainOptions) -> bool:
+    """Whether every picture has the size already at which the network sees it."""
+    facts, size = dataset.facts, preprocessing.size
+    return (
+        facts is not None and facts.min_side == facts.max_side == size and options.train_size in (None, size)
+    )
 
 
 def chances(items: Sequence[Item]) -> tuple[float, ...]:

@@ -52,15 +52,15 @@ def choose(
         where, why = "off", "the pictures lie in one file, decoded already"
     elif passes == 1 and choices.given.minutes is None:
         where, why = "off", "each picture is read once"
+    elif _lies(dataset) and fits:
+        where, why = "memory", f"{said} with what lies on them: each picture is decoded once"
     elif _lies(dataset):
-        where, why = (
-            ("memory", f"{said} with what lies on them: each picture is decoded once")
-            if fits
-            else (
-                "off",
-                f"{said} with what lies on them: too much for the memory, and only pictures go to the disk",
-            )
-        )
+        lying = _lying(dataset, preprocessing, train_size)
+        each = f"{said}, {max(1, lying / MB):,.0f} MB of it what lies on them"
+        if lying * training * (1 + workers) <= ROOM * free and need - lying <= cache.room(home):
+            where, why = "disk", f"{each}, which stays in memory; the pictures go into one file"
+        else:
+            where, why = "off", f"{each}: too much for the memory, or the pictures for the disk"
     elif not (together and fits) and cache.is_made(train, *_training(preprocessing, train_size), home):
         where, why = "disk", "an earlier run has decoded them, into one file"
     elif fits:
@@ -95,6 +95,7 @@ def kept(
     if part != "train":
         view, shorter = task.view(p), None
         described = f"{task.name} sees {p.size} px of {p.crop:g}, {p.interpolation}"
+        described = "as they are" if task.own_sizes else described
     elif task.own_sizes:
         view, shorter, described = _as_it_is, None, "as they are"
     else:
@@ -116,6 +117,11 @@ def kept(
 
 
 _again: dict[tuple[Any, ...], cache.Kept] | None = None
+
+
+def judged_again() -> bool:
+    """Whether pictures that a run judges once, at its end, are worth keeping: other runs follow that judge them."""
+    return _again is not None
 
 
 @contextmanager
@@ -142,13 +148,21 @@ def _need(dataset: Dataset, preprocessing: Preprocessing, train_size: int | None
     """Bytes of all that is kept, about."""
     assert dataset.facts is not None, "the data set was examined"
     held = len(dataset.part("val")) * preprocessing.size**2 * preprocessing.channels
-    train = dataset.part("train")
-    # a mask is as large as a channel of its picture: one of classes, or one an object
-    masks = (
-        sum(len(item.truth) for item in train) if dataset.task == "instances" else len(train) * _lies(dataset)
+    pictures = cache.forecast_bytes(
+        len(dataset.part("train")), dataset.facts, _cropped(preprocessing, train_size)
     )
-    count = len(train) + masks / preprocessing.channels
-    return held + cache.forecast_bytes(round(count), dataset.facts, _cropped(preprocessing, train_size))
+    return held + pictures + _lying(dataset, preprocessing, train_size)
+
+
+def _lying(dataset: Dataset, preprocessing: Preprocessing, train_size: int | None) -> int:
+    """Bytes of the masks of training pictures, about: one is as large as a channel of its picture, and there is one of
+    classes, or one an object. Boxes are nothing beside them."""
+    assert dataset.facts is not None, "the data set was examined"
+    train = dataset.part("train")
+    kinds = {"instances": sum(len(item.truth or ()) for item in train), "detect": 0}
+    masks = kinds.get(dataset.task, len(train) * _lies(dataset))
+    bare = replace(_cropped(preprocessing, train_size), channels=1)
+    return cache.forecast_bytes(masks, dataset.facts, bare)
 
 
 def _cropped(preprocessing: Preprocessing, train_size: int | None) -> Preprocessing:

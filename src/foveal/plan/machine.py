@@ -39,6 +39,7 @@ def choose(
     choices.wanted("threads")
     choices.pick("watch", True, "what the doctor goes by: at most 2 % of the time, or a second")
     together = whole_batches(dataset, preprocessing, choices.filled(), 0) is not None
+    _recorded(choices, where, together)
     workers = _workers(choices, where, together, _reading(choices, dataset, preprocessing, stages))
     keeping.choose(
         choices, dataset, preprocessing, stages, workers, together=together, training=distributed.beside()
@@ -71,6 +72,28 @@ def _layout(choices: Choices, network: str, where: str) -> None:
     )  # fmt: skip
     if choices.pick("compile", False, "compiling takes minutes, and on a CPU the steps get slower"):
         _try_compiler(where)
+
+
+def _recorded(choices: Choices, where: str, together: bool) -> None:
+    """Whether a GPU records its passes.
+
+    Raises:
+        OptionError: it is asked for where there is no CUDA GPU.
+    """
+    if not where.startswith("cuda"):
+        if choices.given.cuda_graph:
+            raise OptionError(
+                f"--cuda-graph was given for {where}.",
+                "CUDA GPUs, which can record what they are asked to do.",
+                "Leave --cuda-graph out.",
+            )
+        return
+    choices.pick(
+        "cuda_graph",
+        together,
+        "pictures so small wait on the device: the processor would be slower to ask than the GPU to compute" if together
+        else "large pictures keep a GPU busy however it is asked",
+    )  # fmt: skip
 
 
 def _try_compiler(where: str) -> None:

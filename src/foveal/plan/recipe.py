@@ -116,8 +116,16 @@ def batch_size(choices: Choices, start: Start, count: int, device: str) -> int:
     own, steps = choices.recipe.values.get("batch", 0), choices.recipe.steps
     if steps > 10:  # not so few that normalising over a batch means nothing
         few = min(count, max(LEAST, 2 ** int(math.log2(max(4, count / steps)))))
-    shrunk = (few, f"{own} in the recipe; fewer, {why_few(count, steps)}, and the rate with them")
-    batch: int = choices.adjusted("batch", best, why, shrunk if few < own else None)
+    published = None
+    if few < own:
+        published = (few, f"{own} in the recipe; fewer, {why_few(count, steps)}, and the rate with them")
+    elif own and count % own > LEFT_OUT * count:
+        even = count // -(-count // own)
+        says = (
+            f"{own} in the recipe, which would leave {count % own:,} of {count:,} pictures out of each epoch"
+        )
+        published = (even, f"{says}; the rate with them")
+    batch: int = choices.adjusted("batch", best, why, published)
     return batch
 
 
@@ -127,6 +135,8 @@ def why_few(count: int, steps: int = 10) -> str:
 
 LEAST = 16
 """Pictures that a recipe's batch is not made smaller than."""
+LEFT_OUT = 0.03
+"""Share of the pictures that a recipe's batch may leave out of an epoch, as its last batch would not be full."""
 
 
 def pieces(choices: Choices, batch: int, size: int, device: str) -> int:

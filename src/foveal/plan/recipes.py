@@ -71,6 +71,7 @@ RECIPES: Mapping[str, Recipe] = {
             "momentum": muon.MOMENTUM, "batch": muon.BATCH, "weight_decay": muon.DECAY / muon.LR,
             "schedule": "polynomial", "warmup": 0.0, "epochs": 8, "augment": "sprint", "flip": True,
             "label_smoothing": 0.2, "erase": 0.0, "ema": 0.0, "mixup": 0.0, "cutmix": 0.0, "views": 6,
+            "keep": "last",  # the rate ends at nothing; the best of eight by few validation pictures may be an earlier
             "watch": False,  # the second that looking may take is much of a training of seconds
         },
     ),

@@ -21,15 +21,15 @@ GROUPS = {
     "Run": ("out", "runs_dir", "resume", "seed", "save_seconds"),
     "Search": (
         *("search", "over", "trials", "epochs_total", "points", "stop", "warm_start", "verdict"),
-        *("jobs", "search_seed", "compare_searches", "repeats"),
+        *("jobs", "cluster", "search_seed", "compare_searches", "repeats"),
     ),
     "Network": ("task", "network", "weights", "pretrained", "size", "channels", "stem"),
     "Training": (
-        *("recipe", "batch", "accumulate", "epochs", "minutes", "patience", "optimizer", "lr", "find_lr"),
+        *("recipe", "batch", "accumulate", "epochs", "minutes", "patience", "keep", "optimizer", "lr", "find_lr"),
         *("schedule", "warmup", "momentum", "weight_decay", "layer_decay", "freeze", "clip", "ema"),
         *("frozen_views", "solve", "views", "grow"),
         *("loss", "label_smoothing", "dropout", "drop_path", "balance", "folds", "dry_run"),
-        *("scale", "ensemble", "objective", "latent"),
+        *("scale", "ensemble", "tiled", "objective", "latent"),
     ),
     "Augmentation": ("augment", "magnitude", "flip", "erase", "mixup", "cutmix", "train_size", "sheet"),
     "Machine": (
@@ -39,6 +39,7 @@ GROUPS = {
             "layout",
             "threads",
             "compile",
+            "cuda_graph",
             "probe",
             "watch",
             "workers",

@@ -41,7 +41,7 @@ _FOLLOW = {
     "freeze": ("layer_decay",),
     "schedule": ("warmup", "ema"),
     "loss": ("label_smoothing",),
-    "device": ("precision", "workers", "layout", "threads", "compile", "cache"),
+    "device": ("precision", "workers", "layout", "threads", "compile", "cuda_graph", "cache"),
 }
 
 

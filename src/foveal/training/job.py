@@ -29,7 +29,7 @@ from ..journal import Scalars
 from ..model import Model
 from ..options import FitOptions, TrainOptions, make
 from ..plan.batches import batches
-from ..plan.keeping import kept
+from ..plan.keeping import judged_again, kept
 from ..plan.probe import PARTS, WORTH, Setting, apply, probe
 from ..run import Run
 from ..shares import WHOLE, Share
@@ -110,16 +110,8 @@ class Job:
     def train(self, saved: dict[str, Any] | None, pause: Pause | None = None) -> Trained:
         """Run the loop to its end, or until `pause` says so, and judge the best model."""
         self.pause = pause
-        began = time.perf_counter()
-        for part in ("train", "val"):
-            there = self.kept[part] = kept(
-                self.dataset, part, self.task, self.preprocessing, self.options,
-                lambda done, total: self.screen(("decoding", done, total)),
-            )  # fmt: skip
-            if self.options.cache == "memory" and there is not None and there.file is not None:
-                says = f"the pictures are larger than most of them told: they are kept in {there.file}"
-                self.screen(events.Noticed(what="cache", says=says))
-        self.decoding = time.perf_counter() - began
+        self._keep("train")
+        self._keep("val")
         with closing(self.scalars), computing(self.fit.threads):
             if self.fit.compiled:
                 self.network.compile()
@@ -150,6 +142,19 @@ class Job:
                     # a signal to the whole group ended the reading processes before it was met here
                     self._interrupted()
                     raise KeyboardInterrupt from None
+
+    def _keep(self, part: str) -> None:
+        """Have the pictures of a split decoded, where the options keep them."""
+        began = time.perf_counter()
+        made = self.kept[part] = kept(
+            self.dataset, part, self.task, self.preprocessing, self.options,
+            lambda done, total: self.screen(("decoding", done, total)),
+        )  # fmt: skip
+        if self.options.cache == "memory" and made is not None and made.file is not None:
+            says = f"the pictures are larger than most of them told: they are kept in {made.file}"
+            self.screen(events.Noticed(what="cache", says=says))
+        passed = time.perf_counter() - began
+        self.decoding, self.prepared = self.decoding + passed, self.prepared + passed
 
     def _timed(self) -> FitOptions:
         """Minutes count from the command's start: what has passed is gone."""
@@ -329,6 +334,8 @@ class Job:
             )
         on_test = self.dataset.part("test") and self.run.options.get("judged_on") != "val"
         part = "test" if on_test else "val"
+        if on_test and judged_again():
+            self._keep(part)
         best = self.run.model("best", self.fit.device)
         began, self.judging = time.perf_counter(), True
         # the model as it was saved, in fp32: as `evaluate` and `predict` will compute it
@@ -339,6 +346,7 @@ class Job:
             looking, self.task, self.batches("train"), self.batches("val"),
             self.fit.head, self.fit.device, self.state.options.precision,
         )  # fmt: skip
+        settling, began = time.perf_counter() - began, time.perf_counter()
         judged, far = judge(looking, settled.task, self.batches(part), part, self.fit.device, settled.far)
         self.judging = False
         judging = time.perf_counter() - began
@@ -351,7 +359,7 @@ class Job:
         reached = headline.low if headline.higher_is_better else -headline.high
         if chance is not None and reached <= (chance if headline.higher_is_better else -chance):
             says += f"; it is no better than chance ({chance:.3g}): look at --lr and at the labels"
-        spent, seconds = self._spent(judging), round(time.time() - self.began, 3)
+        spent, seconds = self._spent(settle=settling, judge=judging), round(time.time() - self.began, 3)
         done = Trained(
             run=self.run.folder,
             model=self.run.folder / "best.safetensors",
@@ -369,12 +377,12 @@ class Job:
         self._tell(dataclasses.replace(end, says=says))
         return done
 
-    def _spent(self, judging: float) -> dict[str, float]:
+    def _spent(self, **ending: float) -> dict[str, float]:
         """Seconds a phase, the phases apart from each other."""
         spent = self.state.spent
         decoding = self.decoding + spent.get("decode", 0.0)
-        phases = {"prepare": self.prepared - self.decoding, "judge": judging, "save": self.saving}
-        phases = {**spent, **phases, "decode": decoding}
+        phases = {"prepare": self.prepared - self.decoding, "save": self.saving}
+        phases = {**spent, **phases, **ending, "decode": decoding}
         return {name: round(phases[name], 3) for name in PHASES if phases.get(name)}
 
     def _bottleneck(self, spent: dict[str, float], total: float) -> str:
@@ -382,15 +390,9 @@ class Job:
         epochs = Counter(event.stage for event in self.run.events() if isinstance(event, events.Epoch))
         passes = sum(stage.views or epochs[stage.name] for stage in self.fit.stages if epochs[stage.name])
         refused = any(c.option == "cache" and not c.automatic for c in self.run.choices)
-        cache = (
-            "off" if refused and o.cache == "off" else "kept"
-        )  # where the plan keeps none, none can be kept
+        # where the plan keeps none, none can be kept
+        cache = "off" if refused and o.cache == "off" else "kept"
         return verdict(
-            spent,
-            total,
-            cache=cache,
-            passes=passes,
-            workers=o.workers or 0,
-            device=self.fit.device,
+            spent, total, cache=cache, passes=passes, workers=o.workers or 0, device=self.fit.device,
             augment=o.augment or "",
-        )
+        )  # fmt: skip

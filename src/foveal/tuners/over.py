@@ -25,7 +25,7 @@ _FIXED = {
 }
 _NO_USE = (
     *(f.name for f in dataclasses.fields(ReadOptions)),
-    *("out", "runs_dir", "task", "device", "probe", "save_seconds", "patience"),
+    *("out", "runs_dir", "task", "device", "probe", "save_seconds", "patience", "keep"),
 )
 _KINDS = {"network": "architectures", "augment": "augmentations", "schedule": "schedules"}
 
