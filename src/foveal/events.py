@@ -74,6 +74,10 @@ class Watched(Event):
     cost: float = 0.0
     """Share of the training time so far that watching took."""
 
+    def to_json(self) -> dict[str, Any]:
+        """As every event's, without copies of its thousands of numbers."""
+        return {"event": self.kind, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(Event):

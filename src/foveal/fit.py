@@ -142,7 +142,8 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
         try:
             with crew.exchanging() if synced else nullcontext(), synchronised(synced):
                 # a frame of its own, so that nothing keeps the graph when memory runs out in it
-                total = sum(backward(state, task, piece, whole) for piece in batch.split(state.pieces))
+                pieces = (backward(state, task, piece, whole) for piece in batch.split(state.pieces))
+                total = functools.reduce(torch.add, pieces)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -157,7 +158,7 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
             break
         state.pieces *= 2
         free_memory(options.device)
-    assert isinstance(total, torch.Tensor)
+    assert total is not None
     if not crew.alone:
         with state.phase("exchange"):
             total = crew.add_up(state.network, total, len(batch.ids) / whole, synced)

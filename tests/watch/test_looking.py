@@ -317,3 +317,46 @@ def test_a_tensor_that_was_changed_is_measured_again() -> None:
     assert seen.std_of(made) == 7
     made.mul_(2)
     assert float(seen.std_of(made)) == pytest.approx(float(made.std()), rel=1e-4)
+
+
+def test_functions_are_heard_as_long_as_the_pass_lasts() -> None:
+    """Hearing slows every function of torch: nobody listens in the way back, nor after an error."""
+    heard = torch.overrides._get_current_function_mode_stack  # type: ignore[attr-defined]
+    network = Small()
+    with passing(network) as seen:
+        made = network(torch.randn(4, 1, 9, 9))
+        assert not heard()
+        torch.autograd.backward(made.square().mean())
+        with pytest.raises(RuntimeError):
+            network(torch.randn(4, 7, 9, 9))
+    assert "relu" in seen.measures
+    assert not heard()
+    with pytest.raises(RuntimeError), passing(network):
+        network(torch.randn(4, 7, 9, 9))
+    assert not heard()
+
+
+def test_what_keeping_takes_counts() -> None:
+    """The one who is told writes it down; that is time that a training without watching would not have taken."""
+    state = state_of()
+    state.watch = Watch(least=1e9)
+    loss = step(state, batch_of(0))
+    told = state.watch.telling(state, loss)
+    assert next(told).layers
+    before = state.watch.spent
+    assert not list(told)
+    assert state.watch.spent > before
+    assert not list(state.watch.telling(state, loss)), "nothing is told twice"
+
+
+def test_steps_beside_those_looked_at_are_timed() -> None:
+    state = state_of()
+    state.watch = Watch(least=1e9)
+    for n in range(50):
+        step(state, batch_of(n))
+    assert state.watch.looks == state.watch.slowing.owed == 50, "none beside them yet"
+    for n in range(5):
+        step(state, batch_of(n))
+    assert state.watch.looks == 50
+    assert state.watch.slowing.owed == 0
+    assert len(state.watch.slowing.plain) == 5

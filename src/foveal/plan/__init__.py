@@ -73,14 +73,10 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
     ema = recipe.averaging(choices)
     recipe.variation(choices, facts, task)
     _check_augmentation(choices.filled().augment, task)
-    views = choices.pick("views", 1, "each picture as it is; more views cost as many times the time")
-    pre = dataclasses.replace(pre, views=views)
-    for option in ("dropout", "drop_path"):
-        choices.wanted(option)
+    one = "each picture as it is; more views cost as many times the time"
+    pre = dataclasses.replace(pre, views=choices.pick("views", 1, one))
+    recipe.regularisation(choices)
     patience = recipe.patience(choices, stages)
-    choices.pick(
-        "keep", "best", "validation pictures judge each epoch: what comes after the best may overfit"
-    )
     machine.choose(choices, dataset, pre, stages, begin.network, where)
     filled, family = choices.filled(), catalog.find("architectures", begin.network)
     fit = FitOptions(
@@ -107,12 +103,10 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         sync_norm=filled.sync_norm,
     )
     architecture = _architecture(begin, task, dataset, pre, stem)
-    said = (
-        *_warnings(options, filled),
-        *(family.remarks(architecture) if hasattr(family, "remarks") else ()),
-    )
-    last = filled.layout == "channels_last"
-    return Plan(filled, tuple(choices.made), fit, task, begin, pre, architecture, last, said)
+    said = (*_warnings(options, filled), *getattr(family, "remarks", lambda _: ())(architecture))
+    return Plan(
+        filled, tuple(choices.made), fit, task, begin, pre, architecture, filled.layout == "channels_last", said
+    )  # fmt: skip
 
 
 def _begun(choices: Choices, dataset: Dataset, task: Task) -> Start:

@@ -345,12 +345,22 @@ def averaging(choices: Choices) -> float:
     return chosen
 
 
+def regularisation(choices: Choices) -> None:
+    """Dropout, where it is asked for: a network has its own else."""
+    for option in ("dropout", "drop_path"):
+        choices.wanted(option)
+
+
 def patience(choices: Choices, stages: tuple[Stage, ...]) -> int:
-    """Epochs without progress before stopping: generous, as a falling rate brings late gains."""
+    """Epochs without progress before stopping: generous, as a falling rate brings late gains. And which epoch's
+    model is kept."""
     if choices.given.minutes is not None:
         limit, why = 10_000, "the minutes are the limit; the best model is kept whenever it was"
     else:
         total = max(stage.epochs for stage in stages)
         limit, why = max(5, total // 2), "half the epochs, at least 5: the falling rate brings late gains"
     chosen: int = choices.pick("patience", limit, why)
+    choices.pick(
+        "keep", "best", "each is judged by validation pictures: what comes after the best may overfit"
+    )
     return chosen

@@ -18,7 +18,7 @@ from . import DENSE, SHARE
 from .learning import Learned
 from .passing import Passing, passing, some
 from .probing import Probe
-from .timing import Stretch, beyond, on_processor, timed
+from .timing import Slowing, Stretch, beyond, on_processor, timed
 from .weighing import Weighing, histogram, sampled, weights_of
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ DIGITS = 4
 class Watch:
     """Looks at single steps of a training; the loop calls `looking` around each, and `told` after it.
 
-    Watching takes at most `share` of the training time (or `least` seconds): it counts its own, and waits where the
-    next look would pass that. It changes nothing: no weight, mode, statistic, gradient or random state.
+    Watching takes at most `share` of the training time (or `least` seconds): it counts its own, with what a step is
+    slower for being looked at and what keeping the numbers takes, and waits where the next look would pass that. It
+    changes nothing: no weight, mode, statistic, gradient or random state.
     """
 
     steps: int | None = None
@@ -63,6 +64,8 @@ class Watch:
     histograms: int = 0
     kinds: dict[str, str] = field(default_factory=dict)
     """What each layer is, as it was told."""
+    slowing: Slowing = field(default_factory=Slowing)
+    stage: int = -1
     weighing: Weighing = field(default_factory=Weighing)
     probe: Probe = field(default_factory=Probe)
     learned: Learned = field(default_factory=Learned)
@@ -88,10 +91,17 @@ class Watch:
     @contextmanager
     def looking(self, state: State, task: Task, batch: Batch) -> Iterator[None]:
         """Around an optimizer step: looks at it, if it is due."""
+        entered, device = perf_counter(), state.options.device
+        if self.stage != state.stage:
+            self.slowing.forget()
+            self.stage = state.stage
         if not self.due(state):
             yield
+            if device == "cpu":  # elsewhere nothing waits for the step, whose time is not known here
+                self.slowing.plain.append(perf_counter() - entered)
+                self.spent += self.slowing.due()
             return
-        device, stretches = state.options.device, list[Stretch]()
+        stretches = list[Stretch]()
         network, weights = state.network, weights_of(state.network)
         first = state.epoch != self.epoch and self.histograms < LOOKS
         probed: dict[str, Tensor] = {}
@@ -113,14 +123,16 @@ class Watch:
         else:
             with passing(network, samples=first) as seen:
                 yield
-        self.step_seconds = max(1e-9, perf_counter() - began - seen.seconds)
+        step = max(1e-9, perf_counter() - began - seen.seconds)
+        self.step_seconds = step
         with timed(device, stretches), torch.no_grad():
             sight = self._sight(state, batch, seen, weights, before, probed, first)
         sight.stretches = stretches
         self._sights.append(sight)
         cost = on_processor(stretches) + seen.seconds
-        self.spent += cost
-        self.cost = cost - (self.probe.cost if probed else 0.0)
+        slower = self.slowing.add(step) if device == "cpu" else 0.0
+        self.spent += cost + slower
+        self.cost = cost + self.slowing.each - (self.probe.cost if probed else 0.0)
         self.looks, self.last, self.epoch = self.looks + 1, state.step, state.epoch
         self.histograms += first
 
@@ -227,17 +239,27 @@ class Watch:
 
     def told(self, state: State, loss: Tensor) -> Watched | None:
         """What was seen, when it has come from the device: at once on the processor, a step later from a GPU."""
-        if self._sights and self._sights[-1].event.step == state.step - 1 and self._sights[-1].loss is None:
+        if not self._sights:
+            return None
+        began = perf_counter()
+        if self._sights[-1].event.step == state.step - 1 and self._sights[-1].loss is None:
             self._sights[-1].loss = loss.detach().float().reshape(())
             self._sights[-1].send()
-        if not self._sights or not self._sights[0].there:
-            return None
-        began, sight = perf_counter(), self._sights.pop(0)
-        longer = beyond(sight.stretches)
-        self.spent += longer
-        made = sight.made(self.spent / max(state.seconds - (self.since or 0.0), self.spent, 1e-9))
+        made = None
+        if self._sights[0].there:
+            sight = self._sights.pop(0)
+            self.spent += beyond(sight.stretches)
+            made = sight.made(self.spent / max(state.seconds - (self.since or 0.0), self.spent, 1e-9))
         self.spent += perf_counter() - began
         return made
+
+    def telling(self, state: State, loss: Tensor) -> Iterator[Watched]:
+        """What `told` has, if anything; the time that whoever hears it takes for keeping it counts, too."""
+        made = self.told(state, loss)
+        if made is not None:
+            began = perf_counter()
+            yield made
+            self.spent += perf_counter() - began
 
 
 @dataclass
@@ -271,9 +293,7 @@ class _Sight:
         """Start the one copy to the processor; nothing waits for it."""
         assert self.loss is not None
         device = self.loss.device
-        flat = torch.stack(
-            [v.detach().to(device, torch.float32).reshape(()) for v in (self.loss, *self.values)]
-        )
+        flat = torch.stack([self.loss, *(_plain(value, device) for value in self.values)])
         rows = torch.stack([h.float() for *_, h in self.histograms]) if self.histograms else None
         if device.type != "cuda":
             self._here, self._rows = flat.cpu(), None if rows is None else rows.cpu()
@@ -306,6 +326,18 @@ class _Sight:
         return replace(
             self.event, loss=_short(loss), norms=norms, layers=layers, histograms=told, cost=round(cost, 5)
         )
+
+
+def _plain(value: Tensor, device: torch.device) -> Tensor:
+    """A number as those beside it are, without work where it is so already: there are hundreds in a look."""
+    if (
+        value.dtype is torch.float32
+        and not value.shape
+        and not value.requires_grad
+        and value.device == device
+    ):
+        return value
+    return value.detach().to(device, torch.float32).reshape(())
 
 
 def _short(value: float) -> float:

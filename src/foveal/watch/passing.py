@@ -103,9 +103,14 @@ def passing(network: nn.Module, samples: bool = False) -> Iterator[Passing]:
 
     def began(module: nn.Module, given: Any) -> None:
         seen.passes += 1
+        if seen.passes == 1:
+            functions.listen()
 
     def ended(module: nn.Module, given: Any, made: Any) -> None:
-        if seen.passes == 1 and isinstance(made, Tensor) and made.is_floating_point():
+        if seen.passes != 1:
+            return
+        functions.leave()
+        if isinstance(made, Tensor) and made.is_floating_point():
             seen.outputs = made.detach()
 
     functions = _Functions(note, inside)
@@ -120,9 +125,9 @@ def passing(network: nn.Module, samples: bool = False) -> Iterator[Passing]:
                 handles.append(module.register_forward_pre_hook(functions.into(name)))
                 handles.append(module.register_forward_hook(functions.out_of))
         handles.append(network.register_forward_hook(ended))
-        with functions:
-            yield seen
+        yield seen
     finally:
+        functions.leave()
         for handle in handles:
             handle.remove()
         seen.kinds = {name: kind for name, kind in seen.kinds.items() if name in seen.measures}
@@ -135,6 +140,17 @@ class _Functions(TorchFunctionMode):
         super().__init__()
         self.note, self.inside = note, inside
         self.where: list[str] = []
+        self.listening = False
+
+    def listen(self) -> None:
+        """Hear each function of torch from now on, as long as the pass lasts: hearing slows every one of them."""
+        self.__enter__()  # type: ignore[no-untyped-call]
+        self.listening = True
+
+    def leave(self) -> None:
+        if self.listening:
+            self.listening = False
+            self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def into(self, name: str) -> Callable[..., None]:
         def enter(module: nn.Module, given: Any) -> None:
