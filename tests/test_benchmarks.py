@@ -110,6 +110,7 @@ def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch
     import foveal.evaluation as evaluation
     import foveal.optimizers as optimizers
     import foveal.plan.recipe as recipe
+    import foveal.schedules.exponential as exponential
     import foveal.schedules.onecycle as onecycle
     import foveal.state as state
     from foveal.tasks.classify import Classify
@@ -117,7 +118,7 @@ def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch
     patches = of_the_doctor("patches", monkeypatch)
     touched = [(batches.Batches, "to"), (batches.Batches, "epoch"), (batches, "normalise"), (Classify, "step"),
                (optimizers, "build"), (state, "parameter_groups"), (evaluation, "evaluating"),
-               (recipe, "preprocessing"), (onecycle, "factor")]  # fmt: skip
+               (recipe, "preprocessing"), (onecycle, "factor"), (exponential, "factor")]  # fmt: skip
     before = [getattr(owner, name) for owner, name in touched]
     for name, patch in patches.PATCHES.items():
         with patch():

@@ -1,6 +1,6 @@
 """Runs the doctor's benchmark and prints its figures.
 
-    python -m benchmarks.doctor [--cases faults,controls] [--only NAME ...] [--keep FOLDER] [--jobs 2]
+    python -m benchmarks.doctor [--cases faults,controls] [--group unseen] [--only NAME ...] [--keep FOLDER] [--jobs 2]
         [--certify] [--cures] [--again] [--json FILE]
 
 In `benchmarks/doctor/__main__.py`: --keep is where data and runs lie; what is there is not trained again, so that a
@@ -35,6 +35,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cases", default="faults,controls")
+    parser.add_argument("--group", choices=("not-held-out", "held-out", "unseen"), help="these rows alone")
     parser.add_argument("--only", nargs="+", default=[], help="names of cases, or how they begin")
     parser.add_argument("--keep", type=Path, default=KEEP)
     parser.add_argument("--jobs", type=int, default=1)
@@ -49,8 +50,13 @@ def chosen(args: argparse.Namespace) -> list[str]:
     """The names of the cases that were asked for."""
     kinds = {"faults": Fault, "controls": Control}
     wanted = tuple(kinds[kind] for kind in args.cases.split(","))
-    names = [name for name, row in ROWS.items() if isinstance(row, wanted)]
+    rows = {name: row for name, row in ROWS.items() if isinstance(row, wanted)}
+    names = [name for name, row in rows.items() if args.group in (None, group(row))]
     return [n for n in names if not args.only or any(n == o or n.startswith(o) for o in args.only)]
+
+
+def group(row: Fault | Control) -> str:
+    return "unseen" if row.unseen else "held-out" if row.held_out else "not-held-out"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -63,7 +63,9 @@ def register() -> None:
 
 def build(name: str, *, outputs: int, channels: int, size: int) -> nn.Module:
     """Logits (or what is wrong instead) `B, outputs` from `B, channels, size, size`."""
-    return NETWORKS[name.removeprefix(FAMILY)](outputs, channels)
+    from . import unseen_networks  # which builds on this module
+
+    return {**NETWORKS, **unseen_networks.NETWORKS}[name.removeprefix(FAMILY)](outputs, channels)
 
 
 def head(name: str) -> str:

@@ -16,6 +16,7 @@ import foveal.data.batches
 import foveal.evaluation
 import foveal.optimizers
 import foveal.plan.recipe
+import foveal.schedules.exponential
 import foveal.schedules.onecycle
 import foveal.state
 from foveal.data.batches import Batches
@@ -58,6 +59,28 @@ def loss_as(
 def as_number(logits: Tensor, truths: Tensor) -> Tensor:
     """The class's number as a value to be met by every output."""
     return (logits - truths[:, None].float()).square().mean()
+
+
+def first_output(logits: Tensor, truths: Tensor) -> Tensor:
+    """Two outputs, of which the first alone is taught: how likely the second class is."""
+    return F.binary_cross_entropy_with_logits(logits[:, 0], truths.float())
+
+
+def sigmoid_twice(logits: Tensor, truths: Tensor) -> Tensor:
+    """A loss that takes the sigmoid itself is given shares."""
+    return F.binary_cross_entropy_with_logits(logits.sigmoid(), F.one_hot(truths, logits.shape[1]).float())
+
+
+def never_unscaled(logits: Tensor, truths: Tensor) -> Tensor:
+    """Gradients are those of 128 times the loss, as half precision asks for, and are never divided again."""
+    loss = F.cross_entropy(logits, truths)
+    return loss + 127 * (loss - loss.detach())
+
+
+def naive_log(logits: Tensor, truths: Tensor) -> Tensor:
+    """The logarithm of a softmax of logits scaled by 30: of 0 as soon as the network is sure."""
+    shares = (30 * logits).softmax(1)
+    return -(F.one_hot(truths, logits.shape[1]) * shares.log()).sum(1).mean()
 
 
 # --- the optimizer ---
@@ -110,6 +133,11 @@ def quick_end(factor: Any) -> Any:
     return lambda progress, warmup: factor(min(1.0, 12 * progress), warmup)
 
 
+def each_batch(factor: Any) -> Any:
+    """A tenth is lost in every step, where in every epoch was meant: 240 steps, about."""
+    return lambda progress, warmup: 0.9 ** (240 * progress)
+
+
 # --- what the network is given ---
 
 
@@ -143,6 +171,16 @@ def twice_standardised(normalise: Any) -> Any:
         once: Tensor = normalise(images, pre)
         again: Tensor = normalise(255 * once, pre)
         return again
+
+    return wrong
+
+
+def centred(normalise: Any) -> Any:
+    """Shades with their mean taken out, which nobody divided."""
+
+    def wrong(images: Tensor, pre: Preprocessing) -> Tensor:
+        made: Tensor = normalise(images, pre)
+        return made * torch.tensor(pre.std).view(-1, 1, 1) * 255
 
     return wrong
 
@@ -187,6 +225,40 @@ def turned(images: Tensor) -> Tensor:
 
 def noisy(images: Tensor) -> Tensor:
     return images + 4.0 * torch.randn_like(images)
+
+
+def recoloured(images: Tensor) -> Tensor:
+    """The colours of each picture in an order of its own."""
+    return torch.stack([image[torch.randperm(len(image))] for image in images])
+
+
+def zoomed(images: Tensor) -> Tensor:
+    """A drawn window of half the side of each picture, enlarged."""
+    side, made = images.shape[-1], []
+    for image in images:
+        y, x = torch.randint(0, side // 2 + 1, (2,)).tolist()
+        window = image[None, :, y : y + side // 2, x : x + side // 2]
+        made.append(F.interpolate(window, size=(side, side), mode="bilinear")[0])
+    return torch.stack(made)
+
+
+def by_number(batch: Batch) -> Batch:
+    """Truths of the classes "1" to "12", which stand in the order of their letters, in the order of their numbers."""
+    order = torch.tensor([int(label) - 1 for label in sorted(str(n) for n in range(1, 13))])
+    return dataclasses.replace(batch, truths=order[batch.truths])
+
+
+def judged_as(change: Callable[[Batch], Batch]) -> AbstractContextManager[None]:
+    """Batches that are judged, not trained on, are changed."""
+
+    def wrap(to: Any) -> Any:
+        def wrong(self: Batches, batch: Batch, device: str, channels_last: bool) -> Batch:
+            made: Batch = to(self, batch, device, channels_last)
+            return made if self.shuffle else change(made)
+
+        return wrong
+
+    return replaced(Batches, "to", wrap)
 
 
 def epochs(change: Callable[[Batches, Iterator[Batch]], Iterator[Batch]]) -> AbstractContextManager[None]:
@@ -271,4 +343,14 @@ PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "labels-apart": lambda: epochs(apart),
     "same-batch": lambda: epochs(Same()),
     "trains-in-evaluation": lambda: replaced(foveal.evaluation, "evaluating", trains),
+    "first-output": lambda: loss_as(first_output),
+    "sigmoid-twice": lambda: loss_as(sigmoid_twice),
+    "never-unscaled": lambda: loss_as(never_unscaled),
+    "naive-log": lambda: loss_as(naive_log, lambda z: 30 * z),
+    "without-first-layers": lambda: parameters(lambda name, head: not name.startswith(("layers.0.", "layers.2."))),
+    "each-batch": lambda: replaced(foveal.schedules.exponential, "factor", each_batch),
+    "centred": lambda: normalised(centred),
+    "recoloured-in-training": lambda: placed(recoloured, training=True),
+    "zoomed-in-training": lambda: placed(zoomed, training=True),
+    "judged-by-number": lambda: judged_as(by_number),
 }  # fmt: skip

@@ -32,7 +32,8 @@ class Fault:
 
     `roots` are the rules any of which names its cause; `useful` others that would help whoever has it. `harm` says
     what it costs: `score` of the test pictures, or `honesty`: how much more the score promises than the base's own
-    test pictures then give. `held_out` rows were not looked at while rules were written.
+    test pictures then give. `held_out` rows were not looked at while rules were written; `unseen`
+    ones were written by someone who had not read the rules.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Fault:
     start: str = ""
     harm: str = "score"
     held_out: bool = False
+    unseen: bool = False
     source: str = ""
 
     def staged(self) -> Setting:
@@ -76,6 +78,7 @@ class Control:
     group: str
     seed: int = 0
     held_out: bool = False
+    unseen: bool = False
 
     def staged(self) -> Setting:
         return self.setting
@@ -89,6 +92,7 @@ QUIET: Mapping[str, Any] = {
 
 SGD: Mapping[str, Any] = {"optimizer": "sgd", "lr": 0.1, "batch": 32}
 ADAM: Mapping[str, Any] = {"optimizer": "adamw", "lr": 4e-3, "batch": 32}
+HOURS: Mapping[str, Any] = {"flip": False, "task": "classify"}
 BASES: Mapping[str, Setting] = {
     "digits": Setting("digits", "small", {**SGD, "epochs": 8}),
     "digits-plain": Setting("digits", "plain", {**SGD, "lr": 0.05, "epochs": 12}),
@@ -114,5 +118,22 @@ BASES: Mapping[str, Setting] = {
     "flowers-steps": Setting("flowers", "efficientnet_lite0",
                              {"freeze": "always", "size": 64, "optimizer": "adamw", "lr": 5e-3, "epochs": 8,
                               "batch": 32}),
+    "signs": Setting("signs", "staged/stepped", {**ADAM, "lr": 3e-3, "epochs": 10, "schedule": "cosine"}),
+    "signs-bare": Setting("signs", "staged/bare", {"optimizer": "momentum", "lr": 0.02, "batch": 24, "epochs": 12,
+                                                   "schedule": "cosine"}),
+    "clocks": Setting("clocks", "staged/tower", {**SGD, "lr": 0.05, "epochs": 12, **HOURS}),
+    "clocks-fixed": Setting("clocks", "staged/fixed-stem", {**ADAM, "lr": 8e-3, "epochs": 14, **HOURS}),
+    "tiles": Setting("tiles", "staged/fire", {"optimizer": "lamb", "lr": 0.01, "batch": 20, "epochs": 12,
+                                              "flip": False}),
+    "counts": Setting("counts", "staged/shortcuts", {**ADAM, "epochs": 14, "augment": "none", "task": "classify"}),
+    "parity": Setting("parity", "small", {**SGD, "lr": 0.05, "epochs": 8, "flip": False}),
+    "wardrobe": Setting("wardrobe", "staged/inverted", {**ADAM, "optimizer": "nadamw", "lr": 6e-3, "epochs": 10,
+                                                     "augment": "none"}),
+    "wardrobe-bare": Setting("wardrobe", "staged/alex", {"optimizer": "momentum", "lr": 0.05, "batch": 32,
+                                                         "epochs": 12, "augment": "none"}),
+    "vehicles": Setting("vehicles", "staged/stepped", {**ADAM, "lr": 6e-3, "epochs": 10, "augment": "none"}),
+    "bouquets-steps": Setting("bouquets", "efficientnet_lite0", {"freeze": "always", "size": 64, "optimizer": "adamw",
+                                                                "lr": 5e-3, "epochs": 12, "batch": 16}),
+    "tags": Setting("tags", "staged/stepped", {**ADAM, "epochs": 10}),
 }  # fmt: skip
 """Sound settings: the twins of the faults. Runs of a few seconds on one thread."""

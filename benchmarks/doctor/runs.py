@@ -29,14 +29,14 @@ from foveal.readers import prepare
 from foveal.run import Run
 from foveal.values import Choice, Dataset
 
-from . import networks
+from . import networks, pictures, unseen_pictures
 from .controls import CONTROLS
 from .faults import FAULTS
 from .patches import PATCHES
-from .pictures import DATA
 from .rows import BASES, QUIET, Control, Fault, Setting
 
 _EVERY: tuple[Fault | Control, ...] = (*FAULTS, *CONTROLS)
+DATA = {**pictures.DATA, **unseen_pictures.DATA}
 ROWS: dict[str, Fault | Control] = {row.name: row for row in _EVERY}
 QUICK_SECONDS = 20.0
 """Time for the tests of a run's parts, as `foveal diagnose` gives them."""

@@ -27,19 +27,19 @@ def fault_line(row: Row) -> str:
     mark = "root" if row["root"] else "useful" if row["useful"] else "MISS"
     cure = row.get("cure")
     back = "" if cure is None else f"{100 * cure['share']:5.0f} % {cure['carried']}"
-    held = "*" if row["held_out"] else " "
+    held = _mark(row)
     said = ", ".join(row["found"]) or "nothing"
     return f"{row['name']:30}{held} {100 * row['points']:6.1f}  {mark:6} {said[:58]:58} {back}"
 
 
 def control_line(row: Row) -> str:
-    held = "*" if row["held_out"] else " "
+    held = _mark(row)
     said = ", ".join(row["found"]) or "-"
     return f"{row['name']:30}{held} {row['score']:8.4f}  {said}"
 
 
 def fault_totals(rows: Sequence[Row]) -> list[str]:
-    """The figures of the faults: all, those that rules were written beside, and those held out."""
+    """The figures of the faults: all, those that rules were written beside, those held out, and those unseen."""
     lines = []
     for title, some in _sides(rows):
         tried = [r["cure"] for r in some if r.get("cure")]
@@ -87,9 +87,14 @@ def naive_totals(faults: Sequence[Row], controls: Sequence[Row]) -> list[str]:
     return lines
 
 
+def _mark(row: Row) -> str:
+    return "+" if row["unseen"] else "*" if row["held_out"] else " "
+
+
 def _sides(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    every = [("all", list(rows))]
-    held = [r for r in rows if r["held_out"]]
-    if held and len(held) < len(rows):
-        every += [("not held out", [r for r in rows if not r["held_out"]]), ("held out", held)]
-    return every
+    apart = [
+        ("not held out", [r for r in rows if not (r["held_out"] or r["unseen"])]),
+        ("held out", [r for r in rows if r["held_out"]]),
+        ("unseen", [r for r in rows if r["unseen"]]),
+    ]
+    return [("all", list(rows)), *((title, some) for title, some in apart if 0 < len(some) < len(rows))]

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from foveal.data.sketches import Pixels, small_of
-from foveal.data.twins import descriptors, find
+from foveal.data.twins import _ROWS, NEIGHBOURS, NUMBERS, _bounded, _nearest, descriptors, find
 
 COUNT = 40
 
@@ -110,3 +112,32 @@ def test_real_photographs(test_data: Callable[[str], Path]) -> None:
     assert limit > 0.25
     assert len(found & wanted) >= 0.95 * len(wanted)
     assert len(found - wanted) <= 1
+
+
+@given(st.integers(2, 400), st.floats(-0.5, 0.95), st.integers(0, 99), st.sampled_from([0.05, 1.0, 3.0]))
+@settings(max_examples=30)
+def test_the_nearest_are_those_of_all_cosines(count: int, alike: float, seed: int, spread: float) -> None:
+    """Whether few pairs are close, or nearly all of them; the leading numbers may hold much or little."""
+    draws = np.random.default_rng(seed)
+    rows = draws.normal(0, 1, (count, NUMBERS)) * np.exp(-np.arange(NUMBERS) / (20 * spread)) + 1 / spread
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    shown = rows[draws.permutation(count)] if seed % 2 else rows
+    exact = rows @ shown.T
+    np.fill_diagonal(exact, -2)
+    expected = {
+        (row, int(column)): float(exact[row, column])
+        for row in range(count)
+        for column in np.argsort(-exact[row], kind="stable")[:NEIGHBOURS]
+        if exact[row, column] > alike + 1e-5
+    }
+    bound = _bounded(rows), _bounded(shown)
+    found = {
+        (one, two): near
+        for start in range(0, count, _ROWS)
+        for one, two, near in _nearest(rows, shown, bound, start, alike)
+    }
+    assert all(near > alike for near in found.values())
+    for row in range(count):
+        wanted = sorted((v for (one, _), v in expected.items() if one == row), reverse=True)
+        got = sorted((v for (one, _), v in found.items() if one == row), reverse=True)
+        assert got[: len(wanted)] == pytest.approx(wanted, abs=1e-5), "as near, whichever of equals"

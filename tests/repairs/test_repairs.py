@@ -82,3 +82,16 @@ def test_a_mended_run_is_built_again_from_its_card(tmp_path: Path) -> None:
     again = Model.load(file)
     for name, tensor in again.network.state_dict().items():
         assert torch.equal(tensor, model.network.state_dict()[name]), "weights are those of the file"
+
+
+def test_softmaxes_between_layers_become_rectifiers() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 1), nn.Softmax(1), nn.Conv2d(4, 4, 1), nn.Softmax2d(), nn.Flatten(),
+        nn.Linear(16, 3), nn.Softmax(1),
+    )  # fmt: skip
+    made = mended(network, ["rectify"])
+    assert [type(module).__name__ for module in made.children()] == [
+        "Conv2d", "ReLU", "Conv2d", "ReLU", "Flatten", "Linear", "Softmax",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="no softmax"):
+        mended(nn.Sequential(nn.Conv2d(1, 2, 1), nn.Softmax(1)), ["rectify"])

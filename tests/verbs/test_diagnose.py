@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import foveal
+from foveal.doctor.examination import examine
 from foveal.doctor.proof import FEWEST
 from foveal.errors import DivergedError, FovealError, OptionError, RunError
 from foveal.run import Run
@@ -184,3 +185,10 @@ def test_what_is_no_run_is_told_so(healthy: Path, tmp_path: Path) -> None:
         foveal.diagnose(tmp_path)
     with pytest.raises(OptionError):
         foveal.diagnose(healthy, minutes=0)
+
+
+def test_all_training_pictures_were_shown(healthy: Path) -> None:
+    shown = examine(Run(healthy)).tests["shown"]
+    assert shown["seen"] == shown["count"] > 0
+    assert 5 * shown["count"] < shown["draws"] <= 6 * shown["count"]
+    assert 5 <= shown["times"] <= 6

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ..rows import Control
-from . import data, ways
+from . import data, unseen, ways
 
-CONTROLS: tuple[Control, ...] = (*ways.CONTROLS, *data.CONTROLS)
+CONTROLS: tuple[Control, ...] = (*ways.CONTROLS, *data.CONTROLS, *unseen.CONTROLS)

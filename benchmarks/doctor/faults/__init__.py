@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..rows import Fault
-from . import code, components, labels, networks, options, scenes
+from . import code, components, labels, networks, options, scenes, unseen
 
 FAULTS: tuple[Fault, ...] = (
     *options.FAULTS, *networks.FAULTS, *components.FAULTS, *code.FAULTS, *labels.FAULTS, *scenes.FAULTS,
+    *unseen.FAULTS,
 )  # fmt: skip

@@ -63,8 +63,8 @@ FAULTS: tuple[Fault, ...] = (
           (*LITTLE, "split_preprocessing"), patch="labels-apart", source="TheDeepChecker"),
     Fault("labels-apart-letters", "pictures are shuffled and their labels are not", "letters", ("labels_shuffled",),
           (*LITTLE, "split_preprocessing"), patch="labels-apart", held_out=True),
-    Fault("same-batch", "the same batch at every step", "patterns", ("overfitting",), ("split_preprocessing",),
-          patch="same-batch", source="TrainCheck"),
+    Fault("same-batch", "the same batch at every step", "patterns", ("overfitting",
+          "pictures_unseen"), ("split_preprocessing",), patch="same-batch", source="TrainCheck"),
     Fault("trains-in-evaluation", "evaluation leaves dropout on", "digits-adam", ("modes_disagree",),
           ("dropout_too_strong",), patch="trains-in-evaluation", options={"dropout": 0.6}),
 )  # fmt: skip

@@ -52,5 +52,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("rooted", "a square root at 0, whose gradient is infinite", "digits-unnormed", ("not_finite", "exploding"),
           (), network="staged/rooted"),
     Fault("hidden-softmax", "softmax for the hidden activations", "digits-unnormed", ("vanishing", "saturation",
-          "softmax_twice", DRAWN), LITTLE, network="staged/hidden-softmax", source="TheDeepChecker"),
+          "softmax_twice", DRAWN, "softmax_inside"), LITTLE, network="staged/hidden-softmax", source="TheDeepChecker"),
 )  # fmt: skip

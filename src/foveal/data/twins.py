@@ -21,6 +21,8 @@ MANY = 20_000
 """Pictures from which on a crop is looked for in the middle alone."""
 NUMBERS = 64
 """Principal components in which neighbours are looked for."""
+LEADING = 24
+"""The first of these, by which most pairs are seen to be no neighbours."""
 ALIKE = 0.8
 """Cosine from which two pictures are compared at all."""
 SURELY = 0.9
@@ -38,6 +40,10 @@ _GIVEN_UP = 0.7
 """Distance after two fine steps from which a pair is followed no further. Measured on CIFAR-10: 95 % of the pairs are
 given up so, and twins are within 0.35 by then."""
 _BLOCK = 512
+_ROWS, _COLUMNS = 256, 1024
+"""Pictures that are held against each other at a time: their cosines stay in the processor's cache."""
+_DENSE = 0.02
+"""Share of such a block from which all of it is reckoned rather than pair by pair."""
 _PAIRS = 1024
 
 
@@ -148,21 +154,14 @@ def _candidates(
     best: dict[tuple[int, int], tuple[float, int, int, int]] = {}
     for way, (scale, right, down, mirrored) in enumerate(ways):
         shown = asked if way == 0 else _shortened(descriptors(small, scale, right, down, mirrored), axes)
-        for start in range(0, count, _BLOCK):
-            cosines = asked[start : start + _BLOCK] @ shown.T
-            rows = np.arange(len(cosines))
-            cosines[rows, rows + start] = -1  # itself
-            for _ in range(min(NEIGHBOURS, count - 1)):
-                at = cosines.argmax(1)
-                near = cosines[rows, at]
-                for row in np.flatnonzero(near > alike).tolist():
-                    one, two = start + row, int(at[row])
-                    key = (min(one, two), max(one, two))
-                    if key not in best or near[row] > best[key][0]:
-                        best[key] = (float(near[row]), way, one, two)
-                cosines[rows, at] = -1
+        bound = _bounded(asked), _bounded(shown)
+        for start in range(0, count, _ROWS):
+            for one, two, near in _nearest(asked, shown, bound, start, alike):
+                key = (min(one, two), max(one, two))
+                if key not in best or near > best[key][0]:
+                    best[key] = (near, way, one, two)
             if progress is not None:
-                progress(way * count + min(count, start + _BLOCK), len(ways) * count)
+                progress(way * count + min(count, start + _ROWS), len(ways) * count)
     hopeful = sorted(best.values(), reverse=True)
     taken = np.zeros(count, np.int64)
     kept = []
@@ -171,6 +170,63 @@ def _candidates(
             kept.append((one, two, _map(*ways[way])))
             taken[[one, two]] += 1
     return kept
+
+
+def _bounded(rows: Array) -> Array:
+    """The leading numbers of rows of unit length, and the length of all others: no cosine of two rows is above the
+    product of these (Cauchy-Schwarz)."""
+    head = rows[:, :LEADING]
+    rest = np.sqrt(np.maximum(0, 1 - (head**2).sum(1, keepdims=True)))
+    return np.ascontiguousarray(np.concatenate([head, rest + 1e-4], 1))
+
+
+def _nearest(
+    asked: Array, shown: Array, bound: tuple[Array, Array], start: int, alike: float
+) -> list[tuple[int, int, float]]:
+    """The nearest `NEIGHBOURS` of each of the next `_ROWS` pictures asked for among those shown, with their cosines,
+    of those above `alike`. Only pairs whose cosine may be above that, and above a picture's nearest so far, are
+    reckoned."""
+    here = asked[start : start + _ROWS]
+    floor = np.full((len(here), 1), alike, np.float32)
+    row, column = np.empty(0, np.int64), np.empty(0, np.int64)
+    near = np.empty(0, np.float32)
+    for left in range(0, len(shown), _COLUMNS):
+        hopeful = bound[0][start : start + _ROWS] @ bound[1][left : left + _COLUMNS].T > floor
+        many = np.count_nonzero(hopeful)
+        if not many:
+            continue
+        if many > _DENSE * hopeful.size:
+            exact = here @ shown[left : left + _COLUMNS].T
+            new_row, new_column = _true(exact > floor)
+            cosines = exact[new_row, new_column]
+        else:
+            new_row, new_column = _true(hopeful)
+            cosines = np.einsum("nd,nd->n", here[new_row], shown[left + new_column])
+        new_column += left
+        good = (cosines > floor[new_row, 0]) & (new_column != new_row + start)  # itself
+        if not good.any():
+            continue
+        row, column = (np.concatenate(pair) for pair in ((row, new_row[good]), (column, new_column[good])))
+        near = np.concatenate([near, cosines[good]])
+        order = np.lexsort((column, -near, row))
+        row, column, near = row[order], column[order], near[order]
+        place = np.arange(len(row)) - np.searchsorted(row, row)
+        kept = place < NEIGHBOURS
+        full = place == NEIGHBOURS - 1
+        floor[row[full], 0] = near[full]
+        row, column, near = row[kept], column[kept], near[kept]
+    return list(zip((row + start).tolist(), column.tolist(), near.tolist(), strict=True))
+
+
+def _true(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the few that are true: eight are looked at together first, seven times as fast as numpy."""
+    flat = mask.ravel()
+    if flat.size % 8:
+        places = np.flatnonzero(flat)
+    else:
+        places = (8 * np.flatnonzero(flat.view(np.uint64))[:, None] + np.arange(8)).ravel()
+        places = places[flat[places]]
+    return places // mask.shape[1], places % mask.shape[1]
 
 
 def _axes(rows: Array) -> Array:

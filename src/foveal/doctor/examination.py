@@ -16,7 +16,8 @@ from .rules._course import poor
 
 KIND = "doctor.deep"
 ORDER = (
-    "loss", "outputs", "extremes", "preprocessing", "inputs", "splits", "modes", "mixing", "activity", "moves", "blind",
+    "shown", "loss", "outputs", "extremes", "preprocessing", "inputs", "splits", "modes", "mixing", "activity",
+    "moves", "boxes", "blind",
     "one_batch", "labels_held", "augmentation", "subset", "shuffled", "learning_curve",
 )  # fmt: skip
 """What is tested first: what costs little and what other tests rest on; names that are not here come last."""

@@ -112,10 +112,10 @@ def seen_on(found: Mapping[str, Tensor], side: int, size: tuple[int, int]) -> li
     best first; boxes are cut at its borders, and those beside it left out."""
     width, height = size
     wide, high = place_in(side, width, height)
-    boxes = found["boxes"].double().cpu().numpy() * np.tile([width / wide, height / high], 2)
+    boxes = found["boxes"].detach().double().cpu().numpy() * np.tile([width / wide, height / high], 2)
     boxes = np.clip(boxes, 0, [width, height] * 2)
     scores, labels = found["scores"].double().cpu().tolist(), found["labels"].cpu().tolist()
-    masks = found["masks"].float().cpu().numpy() if "masks" in found else [None] * len(scores)
+    masks = found["masks"].detach().float().cpu().numpy() if "masks" in found else [None] * len(scores)
     things = []
     for box, score, label, mask in zip(boxes, scores, labels, masks, strict=True):
         if not (box[2:] > box[:2]).all():

@@ -13,10 +13,12 @@ from typing import Any
 
 from .. import catalog, doctor
 from ..card import BEST
+from ..data.decisions import written
 from ..doctor import data as pictures
 from ..doctor import kept
 from ..doctor.budget import MINUTES
 from ..doctor.case import Case
+from ..doctor.data.boxes import held, rows
 from ..doctor.examination import NO_TIME, examine
 from ..doctor.kept import Examined
 from ..doctor.proof import Proof
@@ -26,6 +28,7 @@ from ..events import Noticed
 from ..finding import Finding
 from ..report import write as write_report
 from ..run import OPTIONS, Run, is_folds
+from ..storage import write_whole
 from ..training.fork import Mended
 from ..training.fork import fork as fork_run
 from .diff import diff
@@ -37,6 +40,8 @@ DEEP_SECONDS = 240.0
 """Time for the tests of parts where none is given."""
 QUICK_SECONDS = 20.0
 """Time for what is always tested."""
+BOXES, DECISIONS = "boxes.html", "decisions.csv"
+"""In a run's folder: boxes in doubt to go through, and a line a picture for what is decided."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,8 @@ def _examined(run: Run, deep: bool, minutes: float | None, screen: Screen) -> Ex
     began = time.monotonic()
     case, notes = _case(run, deep, minutes * 60 if minutes else DEEP_SECONDS, screen)
     diagnosis = doctor.diagnose(case)
+    doubted = any(one.rule == "boxes_doubtful" for one in kept.every(diagnosis.findings))
+    boxes = _boxes(run, case) if deep or doubted else []
     status, step = kept.place(case.record)
     return Examined(
         run.folder,
@@ -188,7 +195,7 @@ def _examined(run: Run, deep: bool, minutes: float | None, screen: Screen) -> Ex
         step,
         tests=tuple(name for name, told in case.tests.items() if "failed" not in told),
         failed={name: str(told["failed"]) for name, told in case.tests.items() if "failed" in told},
-        notes=(*_limits(case), *_unseen(case, deep), *notes),
+        notes=(*_limits(case), *_unseen(case, deep), *notes, *boxes),
         deep=deep,
         pictures=int(case.data.get("count") or 0),
         seconds=round(time.monotonic() - began, 2),
@@ -228,6 +235,31 @@ def _tested(run: Run, deep: bool, seconds: float, screen: Screen) -> Case:
         seconds=seconds if deep else QUICK_SECONDS,
         progress=lambda done, total: screen(("testing", done, total)),
     )
+
+
+def _boxes(run: Run, case: Case) -> list[str]:
+    """Write the boxes in doubt as a page to go through, and what may be decided of them; where that is, in words. What
+    a person has decided already stays.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    found, dataset = rows(held(case)), case.record.dataset
+    if dataset is None or not found:
+        return []
+    from ..report.findings import page
+
+    files = run.folder / BOXES, run.folder / DECISIONS
+    said = page(dataset, found, (), case.record.name, kicker="Diagnosis")
+    write_whole(files[0], said.encode("utf-8", "xmlcharrefreplace"))
+    if not files[1].exists():
+        write_whole(files[1], written(row.to_csv() for row in found).encode("utf-8"))
+    many = "picture has" if len(found) == 1 else "pictures have"
+    says = (
+        f"{len(found):,} {many} boxes that the network doubts, to go through in {files[0]}; training obeys "
+        f"what is decided there: --exclude {files[1]}."
+    )
+    return [says]
 
 
 def _limits(case: Case) -> list[str]:

@@ -189,7 +189,8 @@ def test_pictures_that_become_noise_are_blamed_where_the_run_lacks_as_much() -> 
     assert found["whole"]
     assert found["taught_val"] > found["taught_varied_val"] + 0.2
     assert found["taught_varied"] < 0.3
-    learned = {**found, "taught_plain": 1.0, "val": 0.1, "taught_varied_val": 0.1}
+    assert found["taught_bare"] < 0.3, "this noise is no option's"
+    learned = {**found, "taught_plain": 1.0, "val": 0.1, "taught_varied_val": 0.1, "taught_bare": 0.95}
     nothing = {**splits, "varied": 0.1, "train": 0.1}
     assert (
         augmentation_destroys.examine(Case(case.record, (), {"splits": nothing, "augmentation": learned}))
@@ -199,6 +200,11 @@ def test_pictures_that_become_noise_are_blamed_where_the_run_lacks_as_much() -> 
     said = augmentation_destroys.examine(Case(case.record, (), {"splits": nothing, "augmentation": learned}))
     assert isinstance(said, Finding)
     assert said.cure.changes == {"augment": "light"}
+    learned["taught_bare"] = found["taught_bare"]
+    said = augmentation_destroys.examine(Case(case.record, (), {"splits": nothing, "augmentation": learned}))
+    assert isinstance(said, Finding)
+    assert not said.cure.can_be_tried, "no option takes it away"
+    assert "code" in said.cure.says
     known = {**learned, "taught_varied": 1.0}
     assert (
         augmentation_destroys.examine(Case(case.record, (), {"splits": nothing, "augmentation": known}))

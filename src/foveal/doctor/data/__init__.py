@@ -98,7 +98,12 @@ def _unheard(task: str) -> str:
     }.get(task, "truths")  # fmt: skip
     return (
         f"whether {drawn} are right, as labels are held against features of whole pictures, and these say nothing of "
-        "them; where a trained model and the truth disagree most is shown in its report"
+        "them; "
+        + (
+            "foveal diagnose RUN --deep holds boxes against those that a network finds which was trained on them"
+            if task in ("detect", "instances")
+            else "where a trained model and the truth disagree most is shown in its report"
+        )
     )
 
 

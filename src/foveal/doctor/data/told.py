@@ -15,14 +15,25 @@ MOST = 1000
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A box on a picture, in its pixels (x0, y0, x1, y1): as it was drawn, or as a network `found` it."""
+
+    label: str
+    box: tuple[float, float, float, float]
+    found: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
-    """One picture to look at: what it is, why, what is suggested, and the pictures that it should be seen beside."""
+    """One picture to look at: what it is, why, what is suggested, the pictures that it should be seen beside, and the
+    boxes on it that are in doubt, the clearest first."""
 
     id: str
     kind: str
     why: str
     suggested: str = KEEP
     beside: tuple[str, ...] = ()
+    drawn: tuple[Drawn, ...] = ()
 
     def to_csv(self) -> dict[str, str]:
         return {"id": self.id, "decision": KEEP, "why": self.why, "suggested": self.suggested}

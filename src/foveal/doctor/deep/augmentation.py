@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..patient import Patient, accuracy, is_classes
 SOURCE = "TheDeepChecker (Braiek & Khomh 2022): label-destroying augmentation; own measurement"
 QUICK = False
 COUNT, JUDGED, EPOCHS, SIZE = 320, 200, 12, 32
+NONE: dict[str, Any] = {"augment": "none", "flip": False, "erase": 0.0}
+"""Options with which training pictures should be as they are."""
 SECONDS = 30.0
 """The most that each of the two may take."""
 
@@ -27,6 +30,8 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     mirrored = Batch(judged.images.flip(-1), judged.truths, judged.ids)
     taught, other = patient.fresh(), patient.fresh()
     whole = _teach(patient, taught, plain) and _teach(patient, other, varied)
+    bare = dataclasses.replace(patient, options=dataclasses.replace(patient.options, **NONE), _drawn={})
+    as_none = bare.batch("train", COUNT, augment=True)
     return {
         "count": len(plain.ids),
         "judged": len(judged.ids),
@@ -39,6 +44,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "taught_plain": accuracy(patient.told(taught, plain).outputs, plain.truths),
         "taught_varied": accuracy(patient.told(taught, varied).outputs, varied.truths),
         "taught_val": accuracy(patient.told(taught, judged).outputs, judged.truths),
+        "taught_bare": accuracy(patient.told(taught, as_none).outputs, as_none.truths),
         "taught_varied_val": accuracy(patient.told(other.eval(), judged).outputs, judged.truths),
         "taught_mirrored": accuracy(patient.told(taught, mirrored).outputs, judged.truths),
         "commonest": float(torch.bincount(plain.truths).max()) / len(plain.ids),
@@ -49,17 +55,20 @@ def _teach(patient: Patient, network: nn.Module, batch: Batch) -> bool:
     """Have a fresh network learn these pictures as they are. False where it was stopped early: after the first steps
     already, where there is no time for all."""
     optimizer, began = torch.optim.Adam(network.parameters(), lr=1e-3), time.monotonic()
+    warm = began  # when the first step was over, which is slower than all others
     seconds, steps, whole = min(SECONDS, patient.time_left / 3), 0, True
     expected = EPOCHS * -(-len(batch.ids) // SIZE)
     for _ in range(EPOCHS):
         for part in torch.randperm(len(batch.ids)).split(SIZE):  # type: ignore[no-untyped-call]
             passed = time.monotonic() - began
-            whole = whole and passed < seconds and (steps != 3 or passed / steps * expected < seconds)
+            pace = (time.monotonic() - warm) / max(1, steps - 1)
+            whole = whole and passed < seconds and (steps != 4 or pace * expected < seconds)
             if len(part) > 1 and whole:
                 optimizer.zero_grad()
                 shown = Batch(batch.images[part], batch.truths[part], [batch.ids[n] for n in part.tolist()])
                 torch.autograd.backward(patient.task.step(network, shown).loss)
                 optimizer.step()
                 steps += 1
+                warm = time.monotonic() if steps == 1 else warm
     network.eval()
     return whole

@@ -34,19 +34,38 @@ def examine(case: Case) -> Finding | Unsure | None:
     if said is None:
         return None
     evidence, culprit = said
+    if _unasked(part(case, "augmentation")):
+        ways = []
     return Finding(
         "augmentation_destroys",
         "error" if poor(case, 0.4) else "warning",
-        f"Varied training pictures no longer show what they are (varied by {', '.join(ways) or 'the view'}): "
+        f"Varied training pictures no longer show what they are (varied by {', '.join(ways) or 'no option'}): "
         f"{result(case)}.",
         (evidence,),
         "A varied picture must still be what its label says. Where it is not (a 6 turned upside down, an arrow "
         "mirrored, an object that is erased), training asks for what cannot be seen.",
-        Cure(
-            "Vary pictures less, and look at what training sees: foveal inspect DATA --augment NAME.",
-            _changes(case, ways, culprit),
-        ),
+        _cure(case, ways, culprit),
         confidence=0.85,
+    )
+
+
+def _unasked(found: Mapping[str, Any] | None) -> bool:
+    """Whether training pictures do not show their label even where no option varies them."""
+    if found is None or not found["whole"] or "taught_bare" not in found or found["taught_plain"] < LEARNED:
+        return False
+    return surely_above(found["taught_plain"], found["taught_bare"], found["count"], LEAST)
+
+
+def _cure(case: Case, ways: list[str], culprit: str) -> Cure:
+    if _unasked(part(case, "augmentation")):
+        return Cure(
+            "Without any option that varies pictures (--augment none --no-flip) training still gives them so that they "
+            "do not show their label: look at the code that prepares pictures for training alone (a transform, a "
+            "loader), and take out what turns, mirrors, covers or swaps them."
+        )
+    return Cure(
+        "Vary pictures less, and look at what training sees: foveal inspect DATA --augment NAME.",
+        _changes(case, ways, culprit),
     )
 
 

@@ -21,6 +21,10 @@ EXPLAINS = (
 )  # fmt: skip
 
 
+SURELY = 0.45
+"""Share of wrong answers, of a guess's, that a frozen backbone leaves even at the upper end of its score's interval."""
+
+
 def examine(case: Case) -> Finding | Unsure | None:
     stages = {s["name"]: s for s in case.record.stages}
     whole = {n for n, s in stages.items() if s.get("trainable") == "all" and not s.get("frozen")}
@@ -86,7 +90,11 @@ def _weak(case: Case) -> Finding | None:
     """A backbone that was frozen on purpose, and does not know enough for these pictures."""
     if case.options.get("freeze") != "always" or not poor(case, 0.55) or not case.train_losses:
         return None
-    from ._course import left, result
+    from ._course import commonest, left, result
+
+    base, scores = commonest(case), case.headlines
+    if base is not None and scores and (1 - max(s.high for s in scores)) / (1 - base) < SURELY:
+        return None  # few pictures judged it: it may well know more
 
     share = left(case)
     return Finding(

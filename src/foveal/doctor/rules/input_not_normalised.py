@@ -26,9 +26,11 @@ def examine(case: Case) -> Finding | Unsure | None:
     if found is None:
         return untested(case, "inputs", "what the network is given")
     states = {name: state(case, name) for name in ("varied", "plain", "val")}
-    ill = {name for name, what in states.items() if what in ("bytes", "never", "flat")}
+    ill = {name for name, what in states.items() if what in ("bytes", "never", "flat", "wide")}
     if "varied" not in ill or not _all_alike(states):
         return None  # where training pictures are well prepared, only evaluation is ill
+    if states["varied"] == "wide" and states["plain"] != "wide":
+        return None  # what varies training pictures adds to them
     seen = found["plain"]
     return Finding(
         "input_not_normalised",

@@ -16,6 +16,7 @@ LEVEL = "data"
 EXPLAINS = (
     "overfitting",
     "labels_noisy",
+    "labels_shuffled",
     "suspiciously_good",
     "wrong_preprocessing",
     "underfitting",

@@ -7,7 +7,7 @@ import math
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import guess, poor, result, stuck
-from ._inside import FEWEST, first, late, measured, named, of_kind, update_ratio
+from ._inside import FEWEST, first, kernels, late, measured, named, of_kind, update_ratio
 from ._rates import at_usual, momentum_factor, option, times_usual, usual
 
 SOURCE = (
@@ -25,6 +25,9 @@ EXPLAINS = (
 MUCH, FAR, EXTREME = 5.0, 20.0, 100.0
 """Times the usual rate: with a sign of harm, without one where nothing at all was learned, and by the momentum."""
 LARGE, VERY_LARGE = 0.03, 0.1
+DEEP, ALIKE = 8, 0.003
+"""Layers with kernels in a row, and the share of what the last of them gives that differs between pictures, below
+which nothing of these comes through (`bad_initialisation`)."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -51,17 +54,27 @@ def examine(case: Case) -> Finding | Unsure | None:
             f"Usual for {case.options.get('optimizer')} at this batch, and a momentum of 0.9, are {rate:.2g}.",
             {"lr": own, "usual": rate, "times": times},
         ),)  # fmt: skip
-    changes = at_usual(case)
+    changes, weak = at_usual(case), _shrinks(case)
     how = ", ".join(f"--{k} {v:g}" for k, v in changes.items() if k != "find_lr") or "--find-lr"
     return Finding(
         "rate_too_high",
         "error" if stuck(case) or case.record.status == "diverged" else "warning",
         f"{says}; {result(case)}.",
-        (*compared, *signs.values()),
+        (*compared, *signs.values(), *([weak] if weak else [])),
         "The gradient tells the way down only close by. A longer step lands beyond the valley, higher than "
         "before, and the next one farther: the loss jumps about, rectifiers die, or the numbers outgrow all "
         "bounds.",
-        Cure(f"Train with a smaller rate: {how}.", changes),
+        Cure(
+            f"Train with a smaller rate: {how}."
+            + (
+                " Draw the weights by He et al. 2015, too, as nothing would come through else; better, put a norm "
+                "behind each convolution and paths around blocks."
+                if weak
+                else ""
+            ),
+            changes,
+            repairs=("redraw",) if weak else (),
+        ),
         confidence=0.9 if times is not None and times >= MUCH else 0.7,
     )
 
@@ -78,6 +91,22 @@ def _signs(case: Case) -> dict[str, Evidence]:
         signs["setbacks"] = Evidence(says, {"setbacks": case.setbacks})
     signs |= _above_a_guess(case) | _died(case)
     return signs
+
+
+def _shrinks(case: Case) -> Evidence | None:
+    """Many layers without a norm, through which hardly anything of what differs between pictures came at the start: at
+    a smaller rate nothing would, either."""
+    seen, layers = first(case), kernels(case)
+    if seen is None or len(layers) < DEEP or of_kind(case, "norm"):
+        return None
+    alike = {n: a for n in layers[:-1] if (a := seen.layers.get(n, {}).get("alike")) is not None}
+    if (share := alike.get(layers[-2], 1.0)) >= ALIKE:
+        return None
+    says = (
+        f"No norm stands between {len(layers)} layers with kernels, and at the start {100 * share:.1g} % of the "
+        "variance of what reached the head was between pictures: what tells them apart was lost on the way."
+    )
+    return Evidence(says, {"alike": alike}, layers=layers[:8])
 
 
 def _above_a_guess(case: Case) -> dict[str, Evidence]:

@@ -21,6 +21,7 @@ WAYS = {
     "bytes": "0 to 255",
     "never": "0 to 1",
     "odd": "out of range",
+    "wide": "far out of range",
     "flat": "next to one shade",
 }
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+
+from ...events import Watched
 from ...finding import Cure, Evidence, Finding
 from ..case import Case
 from ._course import poor, result, stuck
@@ -15,6 +19,12 @@ SOURCE = (
 LEVEL = "optimizer"
 EXPLAINS = ("loss_stuck", "stopped_too_early", "metric_disagrees")
 SMALL = 3e-4
+BY_SIZE = ("adam", "adamw", "nadam", "nadamw", "radam", "amsgrad")
+"""Optimizers that move each weight by about their rate, however small its gradient (Kingma & Ba 2015, section 2.1)."""
+SHARE = 0.01
+"""Of its rate that such an optimizer moves weights by at least. A gradient that is noise alone makes it 0.2."""
+NOISE = 1e-6
+"""Gradients below this, root mean square, may be lost beside an `eps` of 1e-8 now and then."""
 
 
 def examine(case: Case) -> Finding | None:
@@ -29,6 +39,8 @@ def examine(case: Case) -> Finding | None:
     says = f"A step changes most kernels by {most:.1g} of their length, where about 0.001 is usual"
     if len(still) > len(ratios) / 2:
         says = f"No step changes {named(still)} at all"
+    if (share := _of_the_rate(case, sights)) is not None and share < SHARE and len(still) <= len(ratios) / 2:
+        return _held_back(case, says, ratios, share)
     return Finding(
         "updates_too_small",
         "error" if stuck(case) else "warning",
@@ -45,5 +57,47 @@ def examine(case: Case) -> Finding | None:
         "change them: a rate that is too low, gradients that vanish or are cut, or an optimizer that is given "
         "other weights.",
         Cure("Train at a higher rate.", at_usual(case)),
+        confidence=0.85,
+    )
+
+
+def _of_the_rate(case: Case, sights: Sequence[Watched]) -> float | None:
+    """By how much of its rate an optimizer of Adam's kind moves weights, root mean square; the median over looks and
+    kernels. None for other optimizers, and where gradients are next to nothing."""
+    if case.options.get("optimizer") not in BY_SIZE:
+        return None
+    told = []
+    for sight in sights:
+        for name in kernels(case):
+            row = sight.layers.get(name, {})
+            if sight.lr <= 0 or not {"update_ratio", "weight_std", "weight_mean", "grad_rms"} <= row.keys():
+                continue
+            if row["grad_rms"] > NOISE:
+                size = (row["weight_std"] ** 2 + row["weight_mean"] ** 2) ** 0.5
+                told.append(row["update_ratio"] * size / sight.lr)
+    return median(told) if len(told) >= FEWEST else None
+
+
+def _held_back(case: Case, says: str, ratios: dict[str, float], share: float) -> Finding:
+    """The optimizer's own steps are too short for its rate."""
+    own = str(case.options.get("optimizer"))
+    return Finding(
+        "updates_too_small",
+        "error" if stuck(case) else "warning",
+        f"{says}, and that is {share:.1g} of the rate, by about which {own} moves each weight; {result(case)}.",
+        (
+            Evidence(
+                f"Median over looks and kernels while the rate was high: steps of {share:.2g} times the rate, where "
+                "gradients were not small.",
+                {"of_the_rate": share, "update_ratio": ratios},
+            ),
+        ),
+        "Optimizers of Adam's kind divide each gradient by its usual size, so that steps are about as long as the rate "
+        "says. Where they are far shorter, something large is added to that size: an `eps` of 1 or 10, and not 1e-8.",
+        Cure(
+            f"Set the eps of {own} back to 1e-8, in the code that makes the optimizer. Without touching that: "
+            "--optimizer sgd, which divides by nothing.",
+            {"optimizer": "sgd", "lr": None},
+        ),
         confidence=0.85,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
@@ -15,6 +17,20 @@ EXPLAINS = (
     "wrong_preprocessing", "stopped_too_early", "modes_disagree", "underfitting", "suspiciously_good",
 )  # fmt: skip
 LEAST = 0.04
+APART = 0.05
+"""Deviations by which channels' means must differ to say in which order they stand."""
+
+
+def _is_neither(found: Mapping[str, Any]) -> bool:
+    """Whether training gives pictures in neither order: what varies them mixes their colours, and a network that has
+    learned that is often better with any other colours."""
+    given, own = found["varied"], found["plain"]
+    size = max(1e-6, max(own["std"]))
+    kept, turned = (
+        max(abs(a - b) for a, b in zip(given["mean"], means, strict=True)) / size
+        for means in (own["mean"], own["mean"][::-1])
+    )
+    return bool(min(kept, turned) > APART and max(kept, turned) < 2 * min(kept, turned))
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -25,7 +41,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     gained, lost = found["only_swapped"], found["only_plain"]
     gain = found["swapped"] - found["accuracy"]
-    if gain < LEAST or gained - lost < 2.6 * math.sqrt(max(1, gained + lost)):
+    if gain < LEAST or gained - lost < 2.6 * math.sqrt(max(1, gained + lost)) or _is_neither(found):
         return None
     return Finding(
         "wrong_channel_order",

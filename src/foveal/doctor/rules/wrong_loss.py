@@ -16,7 +16,8 @@ EXPLAINS = (
     "loss_stuck", "underfitting", "rate_too_low", "updates_too_small", "stopped_too_early", "cannot_fit",
     "vanishing", "metric_disagrees", "overfitting", "oscillation", "rate_too_high", "exploding",
     "not_finite", "saturation", "bad_initialisation", "schedule_ends_wrongly", "updates_too_large",
-    "below_published", "suspiciously_good", "augmentation_destroys",
+    "below_published", "suspiciously_good", "augmentation_destroys", "labels_swapped",
+    "labels_shuffled", "labels_noisy",
 )  # fmt: skip
 
 
