@@ -24,7 +24,7 @@ from .options import TrainOptions, flag
 from .ranges import Range
 from .run import EVENTS, RESULT
 from .storage import damaged, read_json
-from .trials import Trial, best_of, better, plainly, ranked, read
+from .trials import Trial, best_of, better, plainly, ranked, read, unsettled
 from .values import figure, span
 
 FORMAT = 1
@@ -264,9 +264,12 @@ class Shelf:
         run = file.with_suffix("")
         marks = tuple(_mark(place) for place in (file, run / EVENTS, run / RESULT))
         kept = self._known.get(file)
-        if kept is not None and kept[0] == marks and kept[1].state not in ("running", "waiting"):
+        if kept is None or kept[0] != marks:
+            trial = read(file, run)
+        elif kept[1].state in ("running", "waiting"):
+            trial = replace(kept[1], state=unsettled(run))  # all that can have changed
+        else:
             return kept[1]
-        trial = read(file, run)
         self._known[file] = (marks, trial)
         return trial
 

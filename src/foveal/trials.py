@@ -167,11 +167,14 @@ def _state(folder: Path, history: Sequence[Event]) -> tuple[State, str]:
         return "finished", ""
     if last is not None and last.why == "paused":
         return "paused", last.says
+    return unsettled(folder), ""
+
+
+def unsettled(folder: Path) -> State:
+    """The state of a run whose history does not tell it."""
     if is_held(folder):
-        return "running", ""
-    if not (folder / OPTIONS).is_file():
-        return "waiting", ""
-    return "interrupted", ""
+        return "running"
+    return "interrupted" if (folder / OPTIONS).is_file() else "waiting"
 
 
 def _spans(history: Sequence[Event]) -> Iterator[float]:

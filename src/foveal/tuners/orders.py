@@ -65,10 +65,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Died:
-    """The process that trained a trial has ended without a word; `how` says what is known of it."""
+    """The process that trained a trial has ended without a word; `how` says what is known of it. `lost`: with the
+    machine that it was on, so that the trial itself is not to blame."""
 
     number: int
     how: str
+    lost: bool = False
 
 
 News = Outcome | Said | Died

@@ -34,10 +34,11 @@ class _Worker:
 
 
 class LocalWorkers:
-    """`count` processes, each with its own GPU where `gpus` are given; each is started when it is first needed."""
+    """`count` processes, each with its own GPU where `gpus` are given; each is started when it is first needed. Their
+    logs are numbered from `first` on."""
 
-    def __init__(self, folder: Path, count: int = 1, gpus: tuple[str, ...] = ()) -> None:
-        self.folder, self.count, self.gpus = folder, count, gpus
+    def __init__(self, folder: Path, count: int = 1, gpus: tuple[str, ...] = (), first: int = 1) -> None:
+        self.folder, self.count, self.gpus, self.first = folder, count, gpus, first
         self._workers: dict[int, _Worker] = {}
         self._heard: queue.SimpleQueue[tuple[int, _Worker, dict[str, Any] | None]] = queue.SimpleQueue()
         self._stillborn = 0
@@ -93,7 +94,7 @@ class LocalWorkers:
         if not worker.ready:
             self._stillborn += 1
         if self._stillborn >= STARTS:
-            log = self.folder / f"worker-{place + 1}.log"
+            log = self.folder / f"worker-{place + self.first}.log"
             raise RunError(
                 f"The processes that are to train trials end before they are ready ({_how(code)}).",
                 "A machine on which foveal train works.",
@@ -128,7 +129,7 @@ class LocalWorkers:
         env["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [env.get("PYTHONPATH")])])
         if self.gpus:
             env["CUDA_VISIBLE_DEVICES"] = self.gpus[place % len(self.gpus)]
-        log = (self.folder / f"worker-{place + 1}.log").open("ab")
+        log = (self.folder / f"worker-{place + self.first}.log").open("ab")
         # a group of its own: Ctrl-C is for the tuner, which then asks for an end in good order
         own: dict[str, Any] = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined, unused-ignore]

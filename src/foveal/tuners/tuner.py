@@ -30,6 +30,8 @@ from .reserve import Reserve
 Screen = Callable[[Any], None]
 DEATHS = 3
 """Times that a trial's process may die without the trial having moved on, until it is given up."""
+LOSSES = 10
+"""The same of nodes of a cluster that are lost: once in a while that is not the trial's doing."""
 HOPELESS = 5
 """So many first trials that all fail say that no other will do better."""
 LISTEN_SECONDS = 0.25
@@ -270,7 +272,7 @@ class Tuner:
             return
         order = self.running.pop(news.number)
         if isinstance(news, Died):
-            self._note_death(order, news.how)
+            self._note_death(order, news)
         elif news.fatal is not None:
             raise DataError(*news.fatal)
         elif news.failed:
@@ -294,18 +296,20 @@ class Tuner:
         left = self.left.in_words(study, None if self.contest is None else len(self.contest.pairs))
         self.screen(Turn(what, self._trial(order), study, left, event, name))
 
-    def _note_death(self, order: Order, how: str) -> None:
+    def _note_death(self, order: Order, died: Died) -> None:
         """A trial whose process died goes on from its last state, unless it dies again and again at one place."""
         file = folder_of(order).with_suffix(".json")
         asked, trial = read_json(file), self._trial(order)
-        deaths = [*(asked.get("deaths") or []), trial.epochs]
-        write_json(file, {**asked, "deaths": deaths})
-        if deaths[-DEATHS:] == [trial.epochs] * DEATHS:
-            self._fail(order, f"its process died {DEATHS} times at epoch {trial.epochs} ({how})")
-        else:
-            self.screen(
-                ("says", f"The process of trial {order.number} died ({how}): it goes on with another")
-            )
+        name, most = ("losses", LOSSES) if died.lost else ("deaths", DEATHS)
+        met = [*(asked.get(name) or []), trial.epochs]
+        write_json(file, {**asked, name: met})
+        if met[-most:] == [trial.epochs] * most:
+            self._fail(order, f"its process died {most} times at epoch {trial.epochs} ({died.how})")
+            return
+        said = f"The process of trial {order.number} died ({died.how}): it goes on with another"
+        if died.lost:
+            said = f"Trial {order.number} goes on elsewhere: {died.how}"
+        self.screen(("says", said))
 
     def _fail(self, order: Order, why: str) -> None:
         file = folder_of(order).with_suffix(".json")

@@ -35,8 +35,9 @@ from .orders import Order, Outcome, folder_of
 from .stops import passes
 
 GONE = "the study's own process has ended"
-HELD_SECONDS = 60.0
-"""How long to wait for a process that still saves this trial: its tuner was killed a moment ago."""
+HELD_SECONDS = 120.0
+"""How long to wait for a process that still saves this trial: its tuner was killed a moment ago. Or its machine was
+lost: a disk on the network keeps a lock for 90 s then (Linux's NFS 4)."""
 SPOKEN_SECONDS = 0.5
 """Steps are told no more often."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from ..run import Run
 from ..study import Shelf, Study
 from ..tuners import begin
 from ..tuners.again import CONTEST
+from ..tuners.cluster_join import joined
+from ..tuners.orders import Place
 from ..tuners.places import LocalWorkers
 from ..tuners.record import keep
 from ..tuners.tuner import Tuner
@@ -47,13 +50,14 @@ def tune(
         over: what to tune: texts like `lr=log(1e-4,1e-1)`, `momentum=0.8..0.99`, `network=resnet18,densenet121`; or a
             mapping from an option to such a text, to a list of values, or to a pair of floats, its ends.
         resume: the folder of a study to go on with instead. It keeps its own data and options; only `minutes`,
-            `trials` and `epochs_total` may be given, to make its budget larger: they count from its beginning.
+            `trials` and `epochs_total` may be given, to make its budget larger: they count from its beginning;
+            and `cluster`, to go on elsewhere (`none`: here).
         screen: called with every choice, issue, event and `study.Turn` as it comes.
         began: Unix time from which `minutes` count (default: now).
         options: see `foveal.options.TuneOptions`.
 
     Raises:
-        FovealError: the data, an option or the study's folder cannot be used.
+        FovealError: the data, an option, the study's folder or the cluster cannot be used.
         KeyboardInterrupt: interrupted; what ran was saved before, and it says how to go on.
     """
     began = time.time() if began is None else began
@@ -62,21 +66,58 @@ def tune(
         return _gone_on(Path(resume), data, over, options, show, began)
     wanted = make(TuneOptions, options)
     check_early(begin.training_options(wanted), False)
-    source = None if data is None else str(data)
-    study = begin.ready(source, data_name(data), wanted, over, show, began)
-    folder = begin.made(study, show)
+    with joined(wanted.cluster) as ray:
+        return _begun(None if data is None else str(data), wanted, over, show, began, ray)
+
+
+def _begun(
+    data: str | None,
+    wanted: TuneOptions,
+    over: Sequence[str] | Mapping[str, Any],
+    screen: Screen,
+    began: float,
+    ray: Any,
+) -> Study:
+    """A new study; `ray` is a cluster's, or None."""
+    row = None
+    if ray is not None:
+        row, room = _shared(ray, wanted.cluster, wanted.threads, wanted.device, wanted.jobs)
+        wanted = dataclasses.replace(wanted, jobs=room, threads=row["cpus"])
+    study = begin.ready(data, data_name(data), wanted, over, screen, began)
+    if row is not None:
+        study = dataclasses.replace(study, record={**study.record, "cluster": row, "gpus": []})
+    folder = begin.made(study, screen)
     with held(folder):
         try:
-            return _searched(folder, show, began)
+            return _searched(folder, screen, began, ray)
         except Exception:
             if not any((folder / "trials").glob("*.json")):
                 discard(folder)  # it never came to a first trial
             raise
 
 
-def _searched(folder: Path, screen: Screen, began: float) -> Study:
+def _shared(
+    ray: Any, address: str | None, threads: int | None, device: str | None, jobs: int | None
+) -> tuple[dict[str, Any], int]:
+    """What a study's record says of its cluster, and the trials that the cluster has room for now."""
+    from ..tuners.cluster_nodes import Share
+
+    nodes = ray.nodes()
+    share = Share.of(nodes, threads, device, jobs)
+    room = share.room(nodes)
+    row = {"address": address, "cpus": share.cpus, "gpus": share.gpus, "jobs": jobs}
+    return row, min(room, jobs or room)
+
+
+def _searched(folder: Path, screen: Screen, began: float, ray: Any = None) -> Study:
     record = Shelf(folder).record()
-    place = LocalWorkers(folder, int(record["jobs"]), tuple(record["gpus"]))
+    place: Place
+    if ray is None:
+        place = LocalWorkers(folder, int(record["jobs"]), tuple(record["gpus"]))
+    else:
+        from ..tuners.cluster import ClusterWorkers
+
+        place = ClusterWorkers.of(ray, folder, record["cluster"], screen)
     done = Tuner(folder, place, screen, began).run()
     try:
         screen(("says", f"To look at: {write(done)}"))
@@ -99,21 +140,40 @@ def _gone_on(
     others = [
         *(["DATA"] if data is not None else []),
         *(["--over"] if over else []),
-        *(more.keys() - {*RAISED}),
+        *(more.keys() - {*RAISED, "cluster"}),
     ]
     if others:
         raise OptionError(
             f"--resume {folder} was given together with {', '.join(sorted(others))}.",
-            "A study goes on with its own data and options; --minutes, --trials and --epochs-total give it more.",
+            "A study goes on with its own data and options; --minutes, --trials and --epochs-total give it more, and "
+            "--cluster says where.",
             f"foveal tune --resume {folder}",
         )
     wanted = make(TuneOptions, more)
-    with held(folder):
+    more.pop("cluster", None)
+    row = record.get("cluster")
+    address = wanted.cluster or (row and row["address"])
+    with held(folder), joined(address) as ray:
         dataset = Run(folder).dataset
         training.verify(dataset, str(folder), record["options"]["data_home"])
         if more:
             budget = {**record["budget"], **{name: getattr(wanted, name) for name in more}}
             # more may be tried, and others be the best
             keep(folder, budget=budget, verdict=None, **{CONTEST: None})
+        _move(folder, record, address, ray)
         screen(("study", str(folder)))
-        return _searched(folder, screen, began)
+        return _searched(folder, screen, began, ray)
+
+
+def _move(folder: Path, record: Mapping[str, Any], address: str | None, ray: Any) -> None:
+    """Note where a study goes on: on another cluster, on one for the first time, or here again."""
+    row = record.get("cluster")
+    if ray is None:
+        if row is not None:
+            keep(folder, cluster=None, jobs=1)
+    elif row is None:
+        own = record["options"]
+        row, room = _shared(ray, address, own["threads"], own["device"], None)
+        keep(folder, cluster=row, jobs=room, gpus=[])
+    else:
+        keep(folder, cluster={**row, "address": address})
