@@ -39,6 +39,7 @@ import foveal
 from foveal.intervals import student
 from foveal.storage import write_json
 from foveal.study import Study
+from foveal.tuners.soon import how_soon
 
 EPOCHS = 8
 LAYERS = ("conv 16 3x3", "bn", "relu", "maxpool 2", "conv 32 3x3", "bn", "relu", "gap", "linear")
@@ -154,36 +155,32 @@ def peers(args: argparse.Namespace) -> None:
 
 
 def table(args: argparse.Namespace) -> None:
-    """Test accuracy with Student's 95 % intervals over repetitions, and epochs until what 25 random trials reach."""
+    """Test accuracy with Student's 95 % intervals over repetitions, and when the mean of each search comes to the level
+    that random search ends with: epochs with a bootstrap's 95 % interval over repetitions, and the share of random
+    search's epochs."""
     rows = [json.loads(file.read_text()) for file in sorted((args.home / "results").glob("*.json"))]
-    ways = list(dict.fromkeys([*WAYS, *PEERS]))
-    reached = [row["val"] for row in rows if row["way"] == "random"]
-    level = statistics.fmean(reached) if reached else math.nan
+    ends = {row["rep"]: row["val"] for row in rows if row["way"] == "random"}
+    level = statistics.fmean(ends.values()) if ends else math.nan
     print(f"\n{machine()}; {versions('optuna', 'ray')}")
     print(f"level: {level:.4f} on validation, the mean of random search's best")
-    print("| search | n | trials | test accuracy | epochs to the level | reached it | minutes |")
+    print("| search | n | trials | test accuracy | its mean is at the level | of the epochs | minutes |")
     print("|---|---|---|---|---|---|---|")
     tests = [row["default_test"] for row in rows if row["way"] == "random"]
     if tests:
         print(f"| the default recipe alone | {len(tests)} | 1 | {interval(tests)} | | | |")
-    for way in ways:
+    for way in (*WAYS, *PEERS):
         mine = [row for row in rows if row["way"] == way]
         if not mine:
             continue
-        to_level = [first_at(row["course"], level) for row in mine]
-        come = [epochs for epochs in to_level if epochs is not None]
-        said = f"{statistics.median(come):.0f} (median)" if come else "never"
+        beside = [row for row in mine if row["rep"] in ends]
+        soon = how_soon([row["course"] for row in beside], [ends[row["rep"]] for row in beside])
+        share = [f"{epochs / (args.trainings * EPOCHS):.2f}" for epochs in (soon.epochs, soon.low, soon.high)]
         trials = statistics.fmean(row["trials"] for row in mine)
         minutes = statistics.fmean(row["seconds"] for row in mine) / 60
         print(
-            f"| {way} | {len(mine)} | {trials:.0f} | {interval([r['test'] for r in mine])} | {said} | "
-            f"{len(come)} of {len(mine)} | {minutes:.1f} |"
+            f"| {way} | {len(mine)} | {trials:.0f} | {interval([r['test'] for r in mine])} | {soon.says} | "
+            f"{share[0]} [{share[1]}, {share[2]}] | {minutes:.1f} |"
         )
-
-
-def first_at(course: Sequence[Sequence[float]], level: float) -> float | None:
-    """Epochs spent until the best so far reached the level."""
-    return next((spent for spent, value in course if value >= level), None)
 
 
 def interval(values: Sequence[float]) -> str:

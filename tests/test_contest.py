@@ -55,6 +55,8 @@ def test_turned_around_a_gain_is_a_loss(default: list[float], other: list[float]
     one = verdict(default[:count], other[:count]).gains[0]
     turned = verdict(other[:count], default[:count]).gains[0]
     assert (one.mean, one.low, one.high) == pytest.approx((-turned.mean, -turned.high, -turned.low))
+    assert (one.turned.one, one.turned.other) == (0, 1)
+    assert (one.turned.mean, one.turned.low, one.turned.high) == (-one.mean, -one.high, -one.low)
     assert not (one.shown and turned.shown)
 
 

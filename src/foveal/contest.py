@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from .values import figure
 
 FEWEST = 3
 """Seeds from which a gain is told."""
+Name = TypeVar("Name")
 Interval = tuple[float, float, float]
 """A value with the ends of its 95 % interval."""
 
@@ -50,11 +51,12 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Gain:
-    """How much better a setting is than the default on validation, the mean over `count` pairs of the same seed with
-    its 95 % interval; above 0 is better, whatever the metric. `p` by itself, `p_of_all` with all settings."""
+class Gain(Generic[Name]):
+    """How much better `one` is than `other`, the mean over `count` pairs with its 95 % interval; above 0 is better,
+    whatever the metric. `p` by itself, `p_of_all` with all that are compared."""
 
-    number: int
+    one: Name
+    other: Name
     count: int
     mean: float
     low: float
@@ -63,8 +65,21 @@ class Gain:
     p_of_all: float = 1.0
 
     @property
+    def sure(self) -> bool:
+        """Whether one of the two is surely the better."""
+        return self.count >= FEWEST and (self.low > 0 or self.high < 0) and self.p_of_all < SURE
+
+    @property
     def shown(self) -> bool:
-        return self.count >= FEWEST and self.low > 0 and self.p_of_all < SURE
+        """Whether `one` is surely the better."""
+        return self.sure and self.mean > 0
+
+    @property
+    def turned(self) -> Gain[Name]:
+        """The same the other way round."""
+        return dataclasses.replace(
+            self, one=self.other, other=self.one, mean=-self.mean, low=-self.high, high=-self.low
+        )
 
 
 @dataclass(frozen=True)
@@ -86,27 +101,24 @@ class Verdict:
     more: str = ""
 
     @property
-    def gains(self) -> tuple[Gain, ...]:
+    def gains(self) -> tuple[Gain[int], ...]:
         """Of each setting against the default, in their order; all are judged together (Holm 1979)."""
         if not self.sides:
             return ()
         first, sign = self.sides[0], 1.0 if self.higher_is_better else -1.0
         grain = 1 / self.validation if self.metric in CORRECT and self.validation else 0.0
-        found = []
+        rows = []
         for side in self.sides[1:]:
             both = [seed for seed in side.values if seed in first.values]
-            if len(both) > 1:
-                gains = [sign * (side.values[seed] - first.values[seed]) for seed in both]
-                found.append(Gain(side.number, len(both), *gained(gains, grain)))
-        # a setting that could not be compared counts as a comparison all the same
-        adjusted = holm([gain.p for gain in found] + [1.0] * (len(self.sides) - 1 - len(found)))
-        return tuple(dataclasses.replace(g, p_of_all=p) for g, p in zip(found, adjusted, strict=False))
+            pairs = [sign * (side.values[seed] - first.values[seed]) for seed in both]
+            rows.append((side.number, first.number, pairs))
+        return together(rows, grain)
 
     @property
     def leader(self) -> Side | None:
         """The best of the settings that validation shows to be better than the default."""
         shown = [gain for gain in self.gains if gain.shown]
-        return self.side(max(shown, key=lambda gain: gain.mean).number) if shown else None
+        return self.side(max(shown, key=lambda gain: gain.mean).one) if shown else None
 
     @property
     def refuted(self) -> bool:
@@ -152,7 +164,7 @@ class Verdict:
             return f"No verdict: {self.lacking or 'too few seeds were trained'}."
         if leader is None:
             return self._kept()
-        gain = next(g for g in self.gains if g.number == leader.number)
+        gain = next(g for g in self.gains if g.one == leader.number)
         other = self.sides[0]
         better = (
             f"trained again with {gain.count} other seeds it is better than the default by {self._gain(gain)} on "
@@ -172,7 +184,7 @@ class Verdict:
             return "Keep your default: nothing that was tried was better."
         gains = sorted(self.gains, key=lambda g: g.mean, reverse=True)
         best = gains[0]
-        said = f"trial {best.number} gains {self._gain(best, signed=True)}"
+        said = f"trial {best.one} gains {self._gain(best, signed=True)}"
         many = f"{best.count} other seeds"
         if not self.sides[2:]:
             return f"Keep your default: trained again with {many}, {said}, which chance may have brought."
@@ -227,7 +239,7 @@ class Verdict:
         end = f": the best of {self.judged} looks better than it is" if more > 0 and self.judged > 1 else ""
         return f"{looked}{tested}{end}."
 
-    def _gain(self, gain: Gain, signed: bool = False) -> str:
+    def _gain(self, gain: Gain[int], signed: bool = False) -> str:
         return self._by(gain.mean, gain.low, gain.high, signed)
 
     def _by(self, value: float, low: float, high: float, signed: bool = False) -> str:
@@ -280,6 +292,23 @@ class Verdict:
         from html import escape
 
         return "".join(f"<p>{escape(line)}</p>" for line in self.lines)
+
+
+def together(
+    rows: Sequence[tuple[Name, Name, Sequence[float]]], grain: float = 0.0
+) -> tuple[Gain[Name], ...]:
+    """Gains of several comparisons, all judged together (Holm 1979).
+
+    Args:
+        rows: of each, who is compared with whom, and by how much the one is better in each pair. One with fewer than
+            two pairs has no gain, and counts as a comparison all the same.
+        grain: see `gained`.
+    """
+    found = [
+        Gain(one, other, len(pairs), *gained(pairs, grain)) for one, other, pairs in rows if len(pairs) > 1
+    ]
+    adjusted = holm([gain.p for gain in found] + [1.0] * (len(rows) - len(found)))
+    return tuple(dataclasses.replace(g, p_of_all=p) for g, p in zip(found, adjusted, strict=False))
 
 
 def gained(gains: Sequence[float], grain: float = 0.0) -> tuple[float, float, float, float]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,15 @@ from hypothesis import strategies as some
 from scipy.stats import ttest_rel
 
 from foveal.errors import OptionError, RunError
+from foveal.folders import held
 from foveal.ranges import Range
 from foveal.report.searches import beside, course, page, tried, write
 from foveal.storage import write_json
 from foveal.tuners import over
-from foveal.tuners.compared import FILE, FORMAT, SEARCHES, Searches, name_of
+from foveal.tuners.compared import FILE, FORMAT, SEARCHES, Searches, name_of, studies_in
 from foveal.verbs.compare_searches import compare_searches, in_words
+from foveal.verbs.delete import delete
+from foveal.verbs.runs import runs
 from studies import RATE, Acted, peak, study, tuned
 
 MOMENTUM = Range("momentum", 0.8, 0.99, "rest")
@@ -59,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Searches:
 
 
 def test_a_sure_difference_is_told_and_one_that_is_not_is_not(made: Searches) -> None:
-    shown = {(one.one, one.other): one.shown for one in made.apart}
+    shown = {(one.one, one.other): one.sure for one in made.apart}
     assert shown == {("random", "grid"): False, ("adaptive", "grid"): True, ("adaptive", "random"): True}
     assert "adaptive is better than grid by +5.0 points of accuracy" in made.says[0]
     assert "chance may have brought (random against grid" in made.says[0]
@@ -83,7 +88,7 @@ def test_the_better_of_two_is_named_first(made: Searches) -> None:
 def test_too_few_repeats_say_nothing(made: Searches) -> None:
     two = dataclasses.replace(made, repeats=2)
     assert two.says[0].startswith("Whether the searches differ cannot be said: they ran 2 times each")
-    assert not any(one.shown for one in two.apart)
+    assert not any(one.sure for one in two.apart)
     assert dataclasses.replace(made, repeats=1).apart == ()
 
 
@@ -117,11 +122,19 @@ def test_without_test_pictures_validation_is_compared(made: Searches) -> None:
 def test_how_soon_a_search_came_to_what_random_search_reaches(made: Searches) -> None:
     values = [one.best.value for one in made.of_whole["random"] if one.best and one.best.value is not None]
     assert made.level == pytest.approx(sum(values) / 4)
-    for search in SEARCHES:
-        for one, epochs in zip(made.of_whole[search], made.reached(search), strict=True):
-            below = [value for at, value in one.so_far() if epochs is None or at < epochs]
-            assert all(value < made.level for value in below)
-            assert epochs is None or any(v >= made.level for at, v in one.so_far() if at == epochs)
+    for search, row in zip(SEARCHES, made.rows(), strict=True):
+        soon = made.soon(search)
+        courses = [one.so_far() for one in made.of_whole[search]]
+        for course_, epochs in zip(courses, soon.each, strict=True):
+            assert all(value < made.level for at, value in course_ if at < epochs)
+            assert math.isinf(epochs) or any(v >= made.level - 1e-9 for at, v in course_ if at == epochs)
+        at = {epochs: sum([v for when, v in one if when <= epochs][-1] for one in courses) / 4 for epochs in (
+            soon.epochs - 1, soon.epochs
+        )} if math.isfinite(soon.epochs) else {}  # fmt: skip
+        assert not at or at[soon.epochs] >= made.level - 1e-9 > at[soon.epochs - 1]
+        assert row["mean_reached"] == (soon.epochs if at else None)
+        assert f"{search} {soon.says}" in made.says[1]
+        assert soon.says in page(made)
 
 
 def test_the_page_shows_which_values_each_really_tried(made: Searches) -> None:
@@ -228,3 +241,35 @@ def test_one_that_is_done_is_read_and_nothing_is_trained(made: Searches) -> None
     again = compare_searches(resume=made.folder, screen=heard.append)
     assert again.to_json() == made.to_json()
     assert (made.folder / "report.html").is_file()
+
+
+def test_a_comparison_is_listed_and_goes_as_a_whole(made: Searches, tmp_path: Path) -> None:
+    home = tmp_path / "runs"
+    shutil.copytree(made.folder, home / "c")
+    (row,) = runs(home)
+    studies = [study for each in made.studies.values() for study in each.values()]
+    assert (row.name, row.status, row.data, row.network) == ("c", "finished", "acted", "none")
+    assert row.says == f"{REPEATS} of {REPEATS} repeats of grid, random and adaptive search"
+    assert row.epochs == sum(study.epochs_done for study in studies)
+    assert row.bytes > 0
+    assert {place.name for place in studies_in(home)} == {study.folder.name for study in studies}
+    with held(home / "c" / "grid-1"):
+        assert runs(home)[0].status == "finished"
+        with pytest.raises(RunError, match="being trained"):
+            delete("c", runs_dir=home)
+    (gone,) = delete("c", runs_dir=home)
+    assert gone.why == "a comparison of searches"
+    assert not (home / "c").exists()
+
+
+def test_one_that_is_not_done_or_damaged_is_listed_so(made: Searches, tmp_path: Path) -> None:
+    shutil.copytree(made.folder, tmp_path / "c")
+    row = json.loads((tmp_path / "c" / FILE).read_text())
+    del row["done"]["adaptive-4"]
+    write_json(tmp_path / "c" / FILE, row)
+    (listed,) = runs(tmp_path)
+    assert (listed.status, listed.says[:6]) == ("interrupted", "3 of 4")
+    (tmp_path / "c" / FILE).write_text("{")
+    (listed,) = runs(tmp_path)
+    assert listed.status == "damaged"
+    assert listed.says

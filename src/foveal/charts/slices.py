@@ -92,10 +92,14 @@ def _axes(chart: Slice, y: Scale) -> Iterator[str]:
 
 
 def _dot(chart: Slice, dot: Dot, y: Scale) -> str:
+    return circle(dot, _x(chart, dot.place), min(max(y.at(dot.value), TOP), HEIGHT - BOTTOM))
+
+
+def circle(dot: Dot, x: float, y: float) -> str:
+    """A trial at a place of the drawing."""
     tone = f"var(--tone-{dot.tone},{TONES[dot.tone]})"
     filled = f"fill:{tone};stroke:var(--ground,Canvas)" if dot.whole else f"fill:none;stroke:{tone}"
-    up = min(max(y.at(dot.value), TOP), HEIGHT - BOTTOM)
     return (
-        f'<circle cx="{n(_x(chart, dot.place))}" cy="{n(up)}" r="4.6" style="{filled}" stroke-width="1.5">'
+        f'<circle cx="{n(x)}" cy="{n(y)}" r="4.6" style="{filled}" stroke-width="1.5">'
         f"<title>{escape(dot.says)}</title></circle>"
     )

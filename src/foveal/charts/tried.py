@@ -8,7 +8,9 @@ from html import escape
 
 from .kinds import TONES, Tone
 
-SIDE, LEFT, TOP, RIGHT, BOTTOM = 260, 20, 34, 16, 44
+SIDE, LEFT, TOP, RIGHT, BOTTOM = 260, 20, 48, 16, 54
+LINE = 19
+"""From one line of words to the next."""
 WIDTH, HEIGHT = LEFT + SIDE + RIGHT, TOP + SIDE + BOTTOM
 TICK = 9
 _FONT = "font:13px system-ui,-apple-system,'Segoe UI',Roboto,'Open Sans',sans-serif"
@@ -48,12 +50,12 @@ def tried_svg(chart: Tried) -> str:
     figure 1."""
     parts = [
         f'<path d="M{LEFT} {TOP}h{SIDE}v{SIDE}h-{SIDE}z" fill="none" stroke="currentColor" stroke-opacity=".35"/>',
-        _text(LEFT, 15, chart.y),
-        _text(LEFT, 30, f"{chart.y_ends[0]} to {chart.y_ends[1]}, upwards", ' fill-opacity=".68"'),
-        _text(LEFT, TOP + SIDE + 25, chart.x),
+        _text(LEFT, 14, chart.y),
+        _text(LEFT, 14 + LINE, f"{chart.y_ends[0]} to {chart.y_ends[1]}, upwards", ' fill-opacity=".68"'),
+        _text(LEFT, TOP + SIDE + 27, chart.x),
         _text(
             LEFT,
-            TOP + SIDE + 40,
+            TOP + SIDE + 27 + LINE,
             f"{chart.x_ends[0]} to {chart.x_ends[1]}, rightwards",
             ' fill-opacity=".68"',
         ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..charts.leanings import Leaning
 from ..study import Study
-from ..trials import value_at
+from ..trials import Trial, value_at
 from .settings import setting
 
 LEAST = 10
@@ -36,14 +36,7 @@ def leanings(study: Study) -> Leanings | None:
     setting of numbers, or fewer than two trials came so far.
     """
     names = [one for one in study.ranges if not one.choices]
-    after = study.rungs[0] if study.rungs else study.epochs
-    seen = [
-        (trial, value)
-        for trial in study.trials
-        if trial.state != "failed"
-        and (trial.state != "diverged" or study.chance is not None)
-        and (value := value_at(trial, after, study.higher_is_better, study.chance or 0.0)) is not None
-    ]
+    seen, after = at_once(study)
     if not names or len(seen) < 2:
         return None
     if len(seen) < LEAST:
@@ -65,6 +58,19 @@ def leanings(study: Study) -> Leanings | None:
         return None
     rows.sort(key=lambda row: -abs(row.value))
     return Leanings(_says(rows), tuple(rows), after)
+
+
+def at_once(study: Study) -> tuple[list[tuple[Trial, float]], int]:
+    """Trials with what they had after as many epochs, and those epochs: of the first comparison, so that what was
+    stopped early counts as well. What diverged is at chance."""
+    after = study.rungs[0] if study.rungs else study.epochs
+    return [
+        (trial, value)
+        for trial in study.trials
+        if trial.state != "failed"
+        and (trial.state != "diverged" or study.chance is not None)
+        and (value := value_at(trial, after, study.higher_is_better, study.chance or 0.0)) is not None
+    ], after
 
 
 def _says(rows: Sequence[Leaning]) -> str:

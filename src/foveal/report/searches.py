@@ -13,9 +13,10 @@ from markupsafe import Markup
 from ..charts import Curve, Lines
 from ..charts.kinds import Tone
 from ..charts.tried import tried_svg
+from ..contest import Gain
 from ..storage import write_whole
 from ..study import Study
-from ..tuners.compared import SEARCHES, Apart, Searches
+from ..tuners.compared import SEARCHES, Searches
 from ..values import span
 from . import words
 from .page import FILE, environment, text
@@ -141,21 +142,19 @@ def default(made: Searches) -> str:
 
 def _cells(row: dict[str, Any], made: Searches) -> list[str]:
     """Search, repeats, trials, stopped early, epochs, time, on validation, on test, epochs to the level."""
-    come = [epochs for epochs in row["reached"] if epochs is not None]
-    soon = "never" if row["median_reached"] is None else f"{row['median_reached']:.0f}"
     return [
         row["search"], str(row["repeats"]), _mean([row["trials"]]), _mean([row["stopped"]]), f"{row['epochs']:.0f}",
         span(row["seconds"]), made.with_interval(row["validation"]), made.with_interval(row["test"]),
-        f"{soon} ({len(come)} of {row['repeats']})",
+        row["soon"],
     ]  # fmt: skip
 
 
-def _pair(one: Apart, made: Searches) -> list[str]:
+def _pair(one: Gain[str], made: Searches) -> list[str]:
     metric = "" if made.first is None else made.first.metric
     points = metric in words.SHARES
     share, digits = (100.0, 1) if points else (1.0, 3)
     value, low, high = (f"{share * n:+.{digits}f}" for n in (one.mean, one.low, one.high))
-    sure = "yes" if one.shown else "no"
+    sure = "yes" if one.sure else "no"
     return [
         f"{one.one} against {one.other}", f"{value} [{low}, {high}]{' points' if points else ''}",
         f"{one.p_of_all:.2g}", sure,

@@ -46,7 +46,7 @@ def of(study: Study) -> Section | None:
 
 def _row(side: Side, verdict: Verdict) -> tuple[str, ...]:
     """Setting, seeds, in the search, trained again, spread, gain over the default, on test."""
-    gain = next((one for one in verdict.gains if one.number == side.number), None)
+    gain = next((one for one in verdict.gains if one.one == side.number), None)
     points = verdict.metric in words.SHARES
     share = 100.0 if points else 1.0
 

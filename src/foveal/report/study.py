@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..charts import Curve, Lines
+from ..charts.contour import contour_svg
 from ..charts.kinds import Tone
 from ..charts.leanings import leanings_svg
 from ..charts.parallel import parallel_svg
@@ -19,10 +20,12 @@ from ..study import Study
 from ..trials import Trial, plainly, ranked
 from ..values import span
 from . import settings, words
+from .contours import mapped
 from .flipped import flipped
 from .leaning import leanings
 from .page import FILE, environment, text
 from .seeds import of
+from .weights import weights
 
 SQUARES = 6
 """Pairs of settings that are drawn: those of the first four ranges."""
@@ -43,7 +46,8 @@ def write(study: Study) -> Path:
 def page(study: Study) -> str:
     """The study's page, a document of its own."""
     seen = settings.shown(study, lambda trial: _says(trial, study))
-    beside, leaning = settings.parallel(seen), leanings(study)
+    beside, leaning, weighed = settings.parallel(seen), leanings(study), weights(study)
+    map_ = None if weighed is None else mapped(seen, [row.name for row in weighed.rows])
     return environment().get_template("study.html").render(
         css=Markup(text("style.css")), title=study.folder.name, study=study, measure=words.named(study.metric),
         lead=list(lead(study)), history=history(study), courses=courses(study),
@@ -54,6 +58,10 @@ def page(study: Study) -> str:
         leaning=leaning,
         leans=Markup(leanings_svg("Which way values lean", leaning.rows, ("smaller is better", "larger is better")))
         if leaning is not None and leaning.rows else None,
+        weighed=weighed,
+        weighs=Markup(leanings_svg("How much each matters", weighed.rows, ("tells nothing", "tells all"), shares=True))
+        if weighed is not None and weighed.rows else None,
+        map=map_, contour=None if map_ is None or map_.chart is None else Markup(contour_svg(map_.chart)),
         slices=[(one.title, Markup(slice_svg(one))) for one in settings.slices(seen)],
         took=span(study.seconds), verdict=of(study),
     )  # fmt: skip

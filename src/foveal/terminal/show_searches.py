@@ -24,11 +24,9 @@ def searches(console: Console, doc: Doc) -> None:
     console.print()
     tested = doc["part"] == "test"
     columns = {"search": "left", "repeats": "right", "trials": "right", "epochs": "right", "time": "right"}
-    columns |= {"validation": "right", **({"test": "right"} if tested else {}), "epochs to it": "right"}
+    columns |= {"validation": "right", **({"test": "right"} if tested else {}), "its mean is at it": "left"}
     shown = table(columns)
     for one in doc["searches"]:
-        come = sum(epochs is not None for epochs in one["reached"])
-        soon = "never" if one["median_reached"] is None else f"{one['median_reached']:.0f}"
         row(
             shown,
             one["search"],
@@ -38,12 +36,16 @@ def searches(console: Console, doc: Doc) -> None:
             span(one["seconds"]),
             _mean(one["validation"], doc),
             *([_mean(one["test"], doc)] if tested else []),
-            f"{soon} ({come} of {one['repeats']})",
+            one["soon"],
         )
     console.print(shown)
     if doc["level"] is not None:
         level = _told(doc["level"], doc)
-        console.print(text(f"epochs to it: to {level} on validation, which random search reaches", "dim"))
+        console.print(
+            text(
+                f"its mean is at it: at {level} on validation, which random search reaches on average", "dim"
+            )
+        )
     console.print()
     first, *others = doc["says"]
     console.print(text(first, "bold"))

@@ -19,36 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from ..contest import FEWEST, gained
+from ..contest import FEWEST, Gain, together
 from ..errors import RunError
+from ..folders import is_study
 from ..intervals import student
-from ..outcomes import CORRECT, SURE, difference, holm
+from ..outcomes import CORRECT, difference
 from ..ranges import Range
 from ..storage import damaged, read_json
 from ..study import Study
 from ..values import figure
+from .soon import Soon, how_soon
 
 FILE, FORMAT = "searches.json", 1
 SEARCHES = ("grid", "random", "adaptive")
-
-
-@dataclass(frozen=True)
-class Apart:
-    """How much better one search's best is than another's, the mean over `count` repeats with its 95 % interval (above
-    0 is better, whatever the metric); `p` by itself, `p_of_all` with all pairs."""
-
-    one: str
-    other: str
-    count: int
-    mean: float
-    low: float
-    high: float
-    p: float
-    p_of_all: float = 1.0
-
-    @property
-    def shown(self) -> bool:
-        return self.count >= FEWEST and (self.low > 0 or self.high < 0) and self.p_of_all < SURE
 
 
 @dataclass(frozen=True)
@@ -126,20 +109,18 @@ class Searches:
         return self.validation(search)
 
     @property
-    def apart(self) -> tuple[Apart, ...]:
+    def apart(self) -> tuple[Gain[str], ...]:
         """Every two searches beside each other, from three repeats on; all pairs are judged together (Holm 1979)."""
         if self.first is None or len(self.whole) < FEWEST:
             return ()
         sign = 1.0 if self.first.higher_is_better else -1.0
         grain = 1 / self.pictures if self.first.metric in CORRECT and self.pictures else 0.0
-        found = []
+        rows = []
         for other, one in itertools.combinations(SEARCHES, 2):
             pairs = zip(self.judged(one), self.judged(other), strict=True)
             gains = [sign * (a - b) for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
-            if len(gains) > 1:
-                found.append(Apart(one, other, len(gains), *gained(gains, grain)))
-        adjusted = holm([one.p for one in found])
-        return tuple(dataclasses.replace(a, p_of_all=p) for a, p in zip(found, adjusted, strict=True))
+            rows.append((one, other, gains))
+        return together(rows, grain)
 
     @property
     def level(self) -> float:
@@ -147,14 +128,10 @@ class Searches:
         values = [value for value in self.validation("random") if math.isfinite(value)]
         return statistics.fmean(values) if values else math.nan
 
-    def reached(self, search: str) -> list[int | None]:
-        """For each whole repeat, the epochs after which the search's best had come to the level; None: never."""
-        found: list[int | None] = []
-        for study in self.of_whole[search]:
-            sign = 1.0 if study.higher_is_better else -1.0
-            course = study.so_far()
-            found.append(next((at for at, v in course if sign * v >= sign * self.level - 1e-9), None))
-        return found
+    def soon(self, search: str) -> Soon:
+        """When the search's best had come to the level, the mean over whole repeats and each by itself."""
+        courses = [study.so_far() for study in self.of_whole[search]]
+        return how_soon(courses, self.validation("random"), self.first is None or self.first.higher_is_better)
 
     # --- in words ---
 
@@ -168,8 +145,9 @@ class Searches:
         if math.isfinite(self.level):
             level = self.told(self.level)
             said.append(
-                f"To {level} on validation, what random search reaches on average: {self._soon('grid')}; "
-                f"{self._soon('random')}; {self._soon('adaptive')}."
+                f"The mean curve of each is at {level} on validation, what random search reaches on average: "
+                + "; ".join(f"{search} {self.soon(search).says}" for search in SEARCHES)
+                + "."
             )
         return tuple(said)
 
@@ -184,8 +162,8 @@ class Searches:
                 f"Whether the searches differ cannot be said: they ran {many} ({ends} {where}), and chance alone "
                 f"orders three; {FEWEST} repeats at least are compared."
             )
-        shown = [one if one.mean > 0 else _turned(one) for one in self.apart if one.shown]
-        rest = [one for one in self.apart if not one.shown]
+        shown = [one if one.shown else one.turned for one in self.apart if one.sure]
+        rest = [one for one in self.apart if not one.sure]
         if not shown:
             listed = "; ".join(f"{one.one} against {one.other} {self._by(one)}" for one in rest)
             return (
@@ -199,15 +177,7 @@ class Searches:
             said += f" What else there is between them chance may have brought ({listed})."
         return said
 
-    def _soon(self, search: str) -> str:
-        each = self.reached(search)
-        come = [epochs for epochs in each if epochs is not None]
-        if not come:
-            return f"{search} never came in {len(each)} repeat{'s' * (len(each) != 1)}"
-        after = f"{statistics.median(come):.0f} epochs"
-        return f"{search} in {len(come)} of {len(each)} after {after}{' (median)' if len(come) > 1 else ''}"
-
-    def _by(self, one: Apart) -> str:
+    def _by(self, one: Gain[str]) -> str:
         assert self.first is not None, "something was compared"
         return difference(self.first.metric, one.mean, one.low, one.high)
 
@@ -233,7 +203,7 @@ class Searches:
         """A row a search: how often, what it tried and spent, what it came to, and how soon."""
         made = []
         for search, studies in self.of_whole.items():
-            come = [epochs for epochs in self.reached(search) if epochs is not None]
+            soon = self.soon(search)
             many = max(1, len(studies))
             trials = [len(study.trials) for study in studies]
             made.append({
@@ -245,8 +215,11 @@ class Searches:
                 "seconds": sum(study.seconds for study in studies) / many,
                 "validation": self.validation(search),
                 "test": self.judged(search) if self.part == "test" else [],
-                "reached": self.reached(search),
-                "median_reached": statistics.median(come) if come else None,
+                "reached": [_known(epochs) for epochs in soon.each],
+                "mean_reached": _known(soon.epochs),
+                "mean_reached_low": _known(soon.low),
+                "mean_reached_high": _known(soon.high),
+                "soon": soon.says,
             })  # fmt: skip
         return made
 
@@ -265,7 +238,7 @@ class Searches:
             "part": self.part,
             "level": self.level if math.isfinite(self.level) else None,
             "searches": self.rows(),
-            "pairs": [{**dataclasses.asdict(one), "shown": one.shown} for one in self.apart],
+            "pairs": [{**dataclasses.asdict(one), "shown": one.sure} for one in self.apart],
             "says": list(self.says),
             "studies": {
                 search: [str(study.folder) for study in made.values()]
@@ -313,6 +286,21 @@ def is_comparison(folder: str | Path) -> bool:
         return False
 
 
+def studies_in(home: Path) -> list[Path]:
+    """The folders of all studies in `home`, those of comparisons among them, by name.
+
+    Raises:
+        OSError: it is no folder, or may not be read.
+    """
+    found: list[Path] = []
+    for folder in sorted(home.iterdir()):
+        if is_comparison(folder):
+            found += [inner for inner in sorted(folder.iterdir()) if is_study(inner)]
+        elif is_study(folder):
+            found.append(folder)
+    return found
+
+
 def name_of(search: str, repeat: int) -> str:
     """The folder of a study in its comparison."""
     return f"{search}-{repeat}"
@@ -325,8 +313,6 @@ def _value(study: Study) -> float:
     return math.nan if study.chance is None else study.chance
 
 
-def _turned(one: Apart) -> Apart:
-    """The same the other way round."""
-    return dataclasses.replace(
-        one, one=one.other, other=one.one, mean=-one.mean, low=-one.high, high=-one.low
-    )
+def _known(epochs: float) -> float | None:
+    """For JSON, which has no name for never."""
+    return epochs if math.isfinite(epochs) else None

@@ -19,6 +19,9 @@ SOURCE = (
 )
 ETA = 3
 """One of so many goes on at each rung."""
+FIRST = ETA**2
+"""Trials are compared after this part of their epochs, and no second time: of the good ones, later epochs short of the
+last few say little more (`benchmarks/rungs.py`)."""
 FEWEST = 4
 """Trials that a median is taken of at least."""
 ENOUGH = 3
@@ -26,13 +29,12 @@ ENOUGH = 3
 
 
 def rungs(epochs: int, stop: str, ahead: int = 0) -> tuple[int, ...]:
-    """Epochs after which trials are compared, short of the whole. `ahead` are those of stages before the last: what
-    differs there (a head alone, solved at once) says nothing of the rest."""
+    """Epochs after which trials are compared, short of the whole: a ninth of them. `ahead` are those of stages before
+    the last: what differs there (a head alone, solved at once) says nothing of the rest."""
     left = epochs - ahead
     if stop != "halving" or left < ETA:
         return ()
-    found = {ahead + math.ceil(left / ETA**power) for power in (1, 2)}
-    return tuple(sorted(rung for rung in found if rung < epochs))
+    return (ahead + math.ceil(left / FIRST),)
 
 
 def share_of(epochs: int, marks: Sequence[int]) -> float:
@@ -53,7 +55,7 @@ def bars(study: Study, trial: Trial | None, chance: float) -> dict[int, float | 
     if stop == "median":
         ahead = int(study.record.get("ahead") or 0)
         for epoch in range(
-            max(done, ahead + math.ceil((study.epochs - ahead) / ETA**2) - 1) + 1, study.epochs
+            max(done, ahead + math.ceil((study.epochs - ahead) / FIRST) - 1) + 1, study.epochs
         ):
             values = _values(others, epoch, higher, chance)
             if len(values) >= FEWEST:

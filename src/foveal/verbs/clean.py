@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ..data import cache, home, looks
 from ..errors import RunError, writing
-from ..folders import LEAVING, TRIALS, discard, is_held, is_study
+from ..folders import LEAVING, TRIALS, discard, is_held
 from ..run import EVENTS, OPTIONS, RESULT, RESUME, Run, is_folds, is_run, runs_in
 from ..storage import is_old, leftovers, previous
 from ..study import AGAIN
+from ..tuners.compared import studies_in
 from .delete import Removal, Removed
 from .runs import size
 
@@ -53,7 +54,7 @@ def _found(home_of_runs: Path, data_home: str | None) -> Iterator[Removed]:
     try:
         folders = sorted(runs_in(home_of_runs)) if home_of_runs.exists() else []
         sets = [p for p in sorted(home_of_runs.iterdir()) if is_folds(p)] if home_of_runs.exists() else []
-        studies = [p for p in sorted(home_of_runs.iterdir()) if is_study(p)] if home_of_runs.exists() else []
+        studies = studies_in(home_of_runs) if home_of_runs.exists() else []
         folders += [
             run
             for p in studies

@@ -13,6 +13,7 @@ from ..errors import RunError
 from ..folders import PROOFS, TRIALS, discard, is_held, is_study
 from ..run import is_run
 from ..study import AGAIN
+from ..tuners.compared import is_comparison
 from .runs import found, size
 
 Place = str | os.PathLike[str]
@@ -62,8 +63,8 @@ def delete(*runs: Place, runs_dir: Place = "runs") -> Removal:
     """Remove these runs with all that is in their folders, for good. Nothing is asked.
 
     Args:
-        runs: run folders, sets of folds, studies, or names of these in `runs_dir`. If one of them cannot be
-            removed, none is.
+        runs: run folders, sets of folds, studies, comparisons of searches, or names of these in `runs_dir`. If one of
+            them cannot be removed, none is.
 
     Raises:
         RunError: one is no run, is being trained, or is a link.
@@ -95,6 +96,8 @@ def deletable(*runs: Place, runs_dir: Place = "runs") -> Removal:
 
 
 def _kind(folder: Path) -> str:
+    if is_comparison(folder):
+        return "a comparison of searches"
     return "a run" if is_run(folder) else "a study" if is_study(folder) else "folds"
 
 
@@ -119,7 +122,7 @@ def _check(folder: Path) -> None:
     inside = [folder]
     if not is_run(folder):
         places = [*folder.iterdir(), *(folder / TRIALS).glob("*"), *(folder / AGAIN).glob("*")]
-        inside += [place for place in places if is_run(place)]
+        inside += [place for place in places if is_run(place) or is_study(place)]
     for held in inside:
         if is_held(held) or is_held(held / PROOFS):
             raise RunError(

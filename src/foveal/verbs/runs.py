@@ -16,6 +16,7 @@ from ..events import Epoch, latest
 from ..folders import is_held, is_study
 from ..run import Run, is_folds, is_run, runs_in
 from ..study import Study
+from ..tuners.compared import Searches, is_comparison
 from ..values import Score
 
 
@@ -100,13 +101,18 @@ def runs(runs_dir: str | os.PathLike[str] = "runs") -> RunList:
     try:
         folders = runs_in(home)
         studies = [folder for folder in home.iterdir() if is_study(folder)]
+        compared = [folder for folder in home.iterdir() if is_comparison(folder)]
     except OSError as error:
         raise RunError(
             f"The runs in {runs_dir} cannot be listed: {error.strerror or error}.",
             "A folder that you may read.",
             "Give the folder that holds the run folders: foveal runs --runs-dir FOLDER",
         ) from error
-    found = [*(_row(folder) for folder in folders), *(_study_row(folder) for folder in studies)]
+    found = [
+        *(_row(folder) for folder in folders),
+        *(_study_row(folder) for folder in studies),
+        *(_comparison_row(folder) for folder in compared),
+    ]
     rows = sorted(found, key=lambda pair: pair[0], reverse=True)
     return RunList(str(runs_dir), tuple(row for _, row in rows))
 
@@ -166,6 +172,31 @@ def _study_row(folder: Path) -> tuple[tuple[float, str], RunRow]:
     return (began, folder.name), row
 
 
+def _comparison_row(folder: Path) -> tuple[tuple[float, str], RunRow]:
+    """The row of a comparison of searches, all its studies together, and by what it is sorted."""
+    row = RunRow(name=folder.name, status="damaged", path=str(folder), bytes=size(folder))
+    began = min(
+        (inner.stat().st_mtime for inner in folder.glob("*/data.json")), default=folder.stat().st_mtime
+    )
+    try:
+        made = Searches.read(folder)
+        studies = [study for each in made.studies.values() for study in each.values()]
+        done = "finished" if len(made.whole) == made.repeats else "interrupted"
+        row = dataclasses.replace(
+            row,
+            status="running" if is_held(folder) else done,
+            data=made.data,
+            network="" if made.first is None else made.first.network,
+            seconds=sum(study.seconds for study in studies),
+            epochs=sum(study.epochs_done for study in studies),
+            started=datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            says=f"{len(made.whole)} of {made.repeats} repeats of grid, random and adaptive search",
+        )
+    except (FovealError, OSError, ValueError, OverflowError) as error:
+        row = dataclasses.replace(row, says=error.came if isinstance(error, FovealError) else str(error))
+    return (began, folder.name), row
+
+
 def _network(options: dict[str, Any]) -> str:
     """The network's name, as the plan or else as the user gave it."""
     for place in ("architecture", "train"):
@@ -196,14 +227,15 @@ def size(place: Path) -> int:
 def found(
     run: str | os.PathLike[str], runs_dir: str | os.PathLike[str] = "runs", *, studies: bool = False
 ) -> Path:
-    """The folder of a run, of a set of folds or, with `studies`, of one, by its path or its name in `runs_dir`.
+    """The folder of a run, of a set of folds or, with `studies`, of one or of a comparison of searches, by its path or
+    its name in `runs_dir`.
 
     Raises:
         RunError: there is none (the nearest names are given).
     """
     inside = Path(runs_dir) / Path(run)
     for folder in (Path(run), inside):
-        if is_run(folder) or is_folds(folder) or (studies and is_study(folder)):
+        if is_run(folder) or is_folds(folder) or (studies and (is_study(folder) or is_comparison(folder))):
             return folder
     bare = len(Path(run).parts) == 1 and not Path(run).exists()
     return Run.open(inside if bare else run).folder

@@ -1,0 +1,158 @@
+"""After which epochs trials should be compared: how soon the adaptive search is where random search ends.
+
+    python benchmarks/rungs.py [--reps 8] [--seeds 5] [--rungs 1,3 1] [--out FILE]
+
+The data, network, schedule and ranges of benchmarks/tuning.py and the study's own decisions (`foveal.tuners`), around a
+bare loop instead of whole runs, so that many searches can be made. Each repetition has another split and other weights;
+in each, every way searches with `--seeds` seeds. What is done is kept in --out: the same command again goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from measure import machine, versions
+from samplers import DEFAULT, RANGES
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+from foveal.storage import write_json
+from foveal.tuners import stops
+from foveal.tuners.soon import how_soon
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from tune_with_optuna import BATCH, EPOCHS, accuracy, network
+
+from studies import Acted, study, tuned  # type: ignore[import-not-found]
+
+TOTAL = 25 * EPOCHS
+RANDOM = "random"
+Parts = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Training:
+    """One training that goes on epoch by epoch, as far as it is asked for."""
+
+    def __init__(self, options: Mapping[str, Any], parts: Parts, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.dice = torch.Generator().manual_seed(seed)
+        self.net, self.parts, self.values = network(), parts, list[float]()
+        self.steps = len(parts[0]) // BATCH
+        self.optimizer = torch.optim.SGD(
+            self.net.parameters(),
+            options["lr"],
+            options["momentum"],
+            weight_decay=options["weight_decay"],
+            nesterov=True,
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer,
+            options["lr"],
+            total_steps=EPOCHS * self.steps,
+            pct_start=0.25,
+            cycle_momentum=False,
+        )
+
+    def after(self, epoch: int) -> float:
+        """The accuracy on validation after an epoch, counted from 1."""
+        x, y, val_x, val_y = self.parts
+        while len(self.values) < epoch:
+            self.net.train()
+            order = torch.randperm(len(x), generator=self.dice)[: self.steps * BATCH]
+            for places in order.view(self.steps, BATCH):
+                loss = nn.functional.cross_entropy(self.net(x[places]), y[places])
+                self.optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                self.optimizer.step()
+                self.schedule.step()
+            self.values.append(accuracy(self.net, val_x, val_y))
+        return self.values[epoch - 1]
+
+
+def digits(rep: int) -> Parts:
+    """300 pictures `N1HW` to train on and 500 to validate, with their labels; as in benchmarks/tuning.py."""
+    whole = load_digits()
+    order = np.random.default_rng(rep).permutation(len(whole.target))
+    x = (torch.from_numpy(whole.images).float()[:, None] / 16 - 0.5) / 0.25
+    y = torch.from_numpy(whole.target)
+    return x[order[:300]], y[order[:300]], x[order[300:800]], y[order[300:800]]
+
+
+def searched(rungs: Sequence[int] | None, rep: int, seed: int, parts: Parts) -> list[tuple[int, float]]:
+    """The best so far of one search by epochs spent; random search without any stops where `rungs` is None."""
+    trainings = dict[str, Training]()
+
+    def curve(options: Mapping[str, Any], epoch: int) -> float:
+        given = {name: options.get(name) for name in DEFAULT}
+        setting = DEFAULT if None in given.values() else given
+        key = repr(setting)
+        if key not in trainings:
+            trainings[key] = Training(setting, parts, rep)
+        return trainings[key].after(epoch)
+
+    share = stops.share_of(EPOCHS, rungs or ())
+    ranges = [dataclasses.replace(one, least=one.low, most=one.high) for one in RANGES]  # none is widened
+    with tempfile.TemporaryDirectory() as made:
+        folder = study(
+            Path(made, "s"), epochs=EPOCHS, stop="halving" if rungs else "none", rungs=rungs or (),
+            search=RANDOM if rungs is None else "adaptive", search_seed=100 * rep + seed,
+            budget={"trials": None, "minutes": None, "epochs_total": TOTAL}, defaults=DEFAULT,
+            expected=int(1 + (TOTAL - EPOCHS) / (EPOCHS * share)), ranges=[one.to_json() for one in ranges],
+        )  # fmt: skip
+        course: list[tuple[int, float]] = tuned(folder, Acted(curve, epochs=EPOCHS)).so_far()
+    return course
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--reps", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rungs", nargs="*", default=["1,3", "1"])
+    parser.add_argument("--out", type=Path, default=Path("rungs.json"))
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    done: dict[str, list[tuple[int, float]]] = json.loads(args.out.read_text()) if args.out.exists() else {}
+    ways = [RANDOM, *args.rungs]
+    for rep in range(args.reps):
+        parts = digits(rep)
+        for way in ways:
+            for seed in range(args.seeds):
+                key = f"{way}/{rep}/{seed}"
+                if key not in done:
+                    rungs = [] if way == "none" else None if way == RANDOM else [*map(int, way.split(","))]
+                    done[key] = searched(rungs, rep, seed, parts)
+                    write_json(args.out, done)
+    table(done, ways, args.reps, args.seeds)
+
+
+def table(done: Mapping[str, list[tuple[int, float]]], ways: Sequence[str], reps: int, seeds: int) -> None:
+    """When the mean of each way is at the mean of random search's ends, and what it comes to in the end."""
+    keys = [f"{rep}/{seed}" for rep in range(reps) for seed in range(seeds)]
+    ends = [done[f"{RANDOM}/{key}"][-1][1] for key in keys]
+    print(f"\n{machine()}; {versions('optuna')}; {TOTAL} epochs each, level {statistics.fmean(ends):.4f}")
+    print("| compared after epochs | searches | its mean is at the level | of random's epochs | in the end |")
+    print("|---|---|---|---|---|")
+    for way in ways:
+        courses = [done[f"{way}/{key}"] for key in keys]
+        soon = how_soon(courses, ends)
+        share = [f"{epochs / TOTAL:.2f}" for epochs in (soon.epochs, soon.low, soon.high)]
+        end = statistics.fmean(course[-1][1] for course in courses)
+        name = "random search, none" if way == RANDOM else f"adaptive, {way}"
+        print(f"| {name} | {len(keys)} | {soon.says} | {share[0]} [{share[1]}, {share[2]}] | {end:.4f} |")
+
+
+if __name__ == "__main__":
+    main()
