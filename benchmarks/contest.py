@@ -56,6 +56,14 @@ PEERS = {
     "onnxruntime": Peer("with_onnxruntime.py", ("onnx", "onnxscript", "onnxruntime"), title="ONNX Runtime"),
     "captum": Peer("with_explainers.py", ("captum",), title="Captum"),
     "grad-cam": Peer("with_explainers.py", ("grad-cam", "opencv-python-headless"), title="pytorch-grad-cam"),
+    "lucent": Peer("with_lucent.py", ("torch-lucent",), title="Lucent, feature visualisation"),
+    "torchvision-detection": Peer("detect_with_torchvision.py", title="torchvision's recipe for detection"),
+    "smp": Peer("segment_with_smp.py", ("albumentations", "opencv-python-headless"), title="smp's example"),
+    "ultralytics": Peer(
+        "detect_with_ultralytics.py",
+        ("ultralytics", "opencv-python-headless"),
+        title="Ultralytics, a process beside",
+    ),
 }
 TRAINERS = ("bare", "lightning", "fastai", "keras-torch", "keras-jax", "timm")
 

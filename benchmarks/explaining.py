@@ -1,7 +1,8 @@
 """Explanations beside Captum and pytorch-grad-cam: how well maps point, and how long they take.
 
     python benchmarks/explaining.py [--fruits FOLDER] [--samples FOLDER] [--what pointing two speed]
-        [--network efficientnet_lite0] [--rounds 5] [--keep explaining.jsonl] [--envs FOLDER]
+        [--network efficientnet_lite0] [--rounds 5] [--pairs 20] [--deep 12] [--minutes 12]
+        [--keep explaining.jsonl] [--envs FOLDER]
 
 Claims checked: on photographs with boxes, and on two pictures side by side of which one is asked for, our maps
 point at least as well as theirs; and the same outputs for 200 pictures take them at least 1.5 times as long as us.
@@ -14,12 +15,15 @@ and deletion (RISE's, in logits of that kind), beside random maps. Boxes are cut
 picture; the share of what is positive in both quarters that lies in the one asked for.
 `speed`: 200 pictures, tensors to maps of the pictures' size, each library with all methods that it shares with us.
 Sizes are taken where sizes are shown (gradients), else what is positive. All get the same tensors, weights, layer.
+Figures are means over questions with 95 % bootstrap intervals; what is said of two is paired, question by question.
+Questions come in random order, and stop when --minutes are over; with --keep the next call goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
@@ -42,7 +46,7 @@ from foveal.explaining.given import explainable
 from foveal.model import Model
 from foveal.pieces import pieces_of, side_by_side
 from foveal.plan.published import model_of
-from foveal.soundness import blurred, pixels_of, random_maps, ways
+from foveal.soundness import pixels_of, random_maps, start_of, ways
 from foveal.structure.look import Look
 from foveal.structure.subject import Subject
 from foveal.structure.taps import untouched
@@ -65,6 +69,12 @@ SPEED = {
     "captum": ("gradcam", "guided_backprop", "guided_gradcam"),
     "grad-cam": ("gradcam", "gradcam_pp", "hirescam", "layercam", "eigencam"),
 }
+DEEP = ("integrated_gradients", "occlusion")
+"""Methods of a hundred passes and more for one map: tried on fewer questions, after all others."""
+TOGETHER = 6
+"""Questions that go to one contestant after the other before the next ones do."""
+STEPS = 6
+"""Steps of insertion and deletion: the same for all, so that how fine they are hardly counts."""
 SIZES = ("gradient", "guided_backprop", "smoothgrad", "deconvolution", "guided_gradcam")
 BATCH = 16
 Map = NDArray[np.float32]
@@ -208,67 +218,116 @@ def between(maps: Map, asked: Asked) -> list[float]:
     return found
 
 
-def areas(model: Model, asked: Asked, maps: Map) -> tuple[float, float]:
-    """Mean insertion and deletion, in logits."""
-    subject = Subject.of(model.network, (1, *asked.images.shape[1:]))
-    start = blurred(asked.images)
-
-    def one(n: int) -> tuple[float, float]:
-        look = Look(
-            subject,
-            asked.images[n : n + 1],
-            [Target(asked.labels[n])],
-            explainable(model.task).score,
-            model.preprocessing,
-        )
-        return ways(look, 0, torch.from_numpy(maps[n]), start[n])
-
-    with untouched(subject.network), side_by_side() as run:
-        found = run(one, range(len(maps)))
-    inserted, deleted = np.mean(found, axis=0).tolist()
-    return inserted, deleted
+def of_one(asked: Asked, n: int) -> Asked:
+    """One of the questions."""
+    return Asked(asked.images[n : n + 1], [asked.labels[n]], [asked.inside[n]], asked.other[n : n + 1])
 
 
-def show_maps(title: str, model: Model, asked: Asked, args: argparse.Namespace) -> None:
-    """A line for each library and method."""
-    print(f"\n{title}: {len(asked.images)} questions; {_layer(model, asked)} of {args.network}")
-    subject = Subject.of(model.network, (1, *asked.images.shape[1:]))
-    look = Look(
-        subject,
-        asked.images[:1],
-        [Target(asked.labels[0])],
-        explainable(model.task).score,
-        model.preprocessing,
-    )
-    noise = random_maps(look, "coarse")[0].numpy()
-    _line("random", "coarse", np.repeat(noise[None], len(asked.images), 0), model, asked, args)
-    names = dict.fromkeys(name for library in LIBRARIES for name in METHODS[library])
-    mine, _ = ours(model, asked, list(names))
-    for name, maps in mine.items():
-        _line("foveal", name, strength(maps, name), model, asked, args)
-    for library in available(LIBRARIES, args.envs):
-        given, answer = theirs(library, model, asked, METHODS[library], args)
-        if "error" in answer:
-            print(f"  {library}: {answer['error']}")
-        for name, maps in given.items():
-            _line(library, name, strength(maps, name), model, asked, args)
-
-
-def _line(who: str, name: str, maps: Map, model: Model, asked: Asked, args: argparse.Namespace) -> None:
+def judged(look: Look, asked: Asked, maps: Map, start: torch.Tensor) -> dict[str, float]:
+    """What a map `1HW` of one question is worth: pointing and energy, insertion and deletion in logits; or of two
+    objects the share on the one asked for. `start` is the blurred picture."""
     if asked.other:
-        shares = between(maps, asked)
-        told = f"share on the one asked for {with_interval(shares)}, mean {np.mean(shares):.3f}"
-    else:
-        hits, energy = zip(*pointing(maps, asked), strict=True)
-        inserted, deleted = areas(model, asked, maps)
-        told = f"pointing {np.mean(hits):.3f}, energy {np.mean(energy):.3f}, "
-        told += f"insertion {inserted:+.2f}, deletion {deleted:+.2f}"
-    print(f"  {who:9} {name:22} {told}", flush=True)
+        return {"share": between(maps, asked)[0]}
+    hit, energy = next(pointing(maps, asked))
+    inserted, deleted = ways(look, 0, torch.from_numpy(maps[0]), start, STEPS)
+    return {"hit": float(hit), "energy": energy, "insertion": inserted, "deletion": deleted}
 
 
-def show_speed(model: Model, asked: Asked, args: argparse.Namespace) -> None:
+def ask_all(what: str, model: Model, asked: Asked, args: argparse.Namespace, kept: Kept, deep: bool) -> None:
+    """Ask questions in a random order, the same each time, until all are answered or the time is up; a few at a time
+    go to us and to each library, so that wherever it stops all have had the same. Each answer is kept."""
+    subject = Subject.of(model.network, (1, *asked.images.shape[1:]))
+    order = np.random.default_rng(0).permutation(len(asked.images))[: args.deep if deep else None]
+    libraries = available(LIBRARIES, args.envs)
+    for start in range(0, len(order), TOGETHER):
+        for who in ("foveal", *libraries):
+            wanted = tuple(name for name in _methods(who) if (name in DEEP) == deep)
+            left = [
+                n for n in order[start : start + TOGETHER].tolist()
+                if not all(kept.find(what=what, question=n, who=who, method=name) for name in wanted)
+            ]  # fmt: skip
+            if not left or time.monotonic() > args.until:
+                continue
+            chosen = Asked(
+                asked.images[left], [asked.labels[n] for n in left], [asked.inside[n] for n in left],
+                [asked.other[n] for n in left] if asked.other else [],
+            )  # fmt: skip
+            maps, answer = _made(who, model, chosen, wanted, args)
+            if "error" in answer:
+                print(f"  {who}: {answer['error']}", flush=True)
+            for place, n in enumerate(left):
+                own = of_one(chosen, place)
+                look = _look(subject, model, own)
+                blur = start_of(own.images)[0]
+                with untouched(subject.network):
+                    found = {
+                        m: judged(look, own, strength(v[place : place + 1], m), blur) for m, v in maps.items()
+                    }
+                    if who == "foveal" and not deep:
+                        noise = random_maps(look, "coarse")[0].numpy()[None]
+                        kept.add({"what": what, "question": n, "who": "random", "method": "coarse",
+                                  **judged(look, own, noise, blur)})  # fmt: skip
+                for method, row in found.items():
+                    kept.add({"what": what, "question": n, "who": who, "method": method, **row})
+                print(f"{what}: question {n}, {who}, {len(found)} maps", file=sys.stderr, flush=True)
+
+
+def _made(who: str, model: Model, asked: Asked, methods: Sequence[str], args: argparse.Namespace) -> Any:
+    return (
+        (ours(model, asked, methods)[0], {}) if who == "foveal" else theirs(who, model, asked, methods, args)
+    )
+
+
+def _methods(who: str) -> Sequence[str]:
+    return (
+        METHODS[who]
+        if who in METHODS
+        else list(dict.fromkeys(n for names in METHODS.values() for n in names))
+    )
+
+
+def _look(subject: Subject, model: Model, asked: Asked) -> Look:
+    score = explainable(model.task).score
+    return Look(subject, asked.images, [Target(n) for n in asked.labels], score, model.preprocessing)
+
+
+def show_maps(
+    what: str, title: str, model: Model, asked: Asked, args: argparse.Namespace, kept: Kept
+) -> None:
+    """A line for each method: ours, and how much better it is than each library's on the same questions."""
+    print(f"\n{title}: {len(asked.images)} questions; {_layer(model, asked)} of {args.network}")
+    better = {"share": 1, "hit": 1, "energy": 1, "insertion": 1, "deletion": -1}
+    random = {row["question"]: row for row in kept.find(what=what, who="random")}
+    names = [name for name in better if any(name in row for row in random.values())]
+    _told("random", "coarse", [random[n] for n in sorted(random)], names)
+    for method in _methods("foveal"):
+        own = {row["question"]: row for row in kept.find(what=what, who="foveal", method=method)}
+        _told("foveal", method, [own[n] for n in sorted(own)], names)
+        for library in LIBRARIES:
+            other = {row["question"]: row for row in kept.find(what=what, who=library, method=method)}
+            both = sorted(own.keys() & other.keys())
+            _told(library, method, [other[n] for n in sorted(other)], names)
+            if both:
+                gains = {k: [better[k] * (own[n][k] - other[n][k]) for n in both] for k in names}
+                told = ", ".join(f"{k} {_mean(v, '+')}" for k, v in gains.items())
+                print(f"      ours is better by: {told}", flush=True)
+
+
+def _told(who: str, method: str, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    if rows:
+        told = ", ".join(f"{name} {_mean([row[name] for row in rows])}" for name in names)
+        print(f"  {who:9} {method:20} n={len(rows):<3} {told}", flush=True)
+
+
+def _mean(values: Sequence[float], sign: str = "") -> str:
+    """A mean with its 95 % bootstrap interval over questions."""
+    draws = np.random.default_rng(0).choice(np.asarray(values), (5000, len(values))).mean(1)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return f"{np.mean(values):{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
+def show_speed(model: Model, asked: Asked, args: argparse.Namespace, kept: Kept) -> None:
     """Seconds for the methods that a library shares with us, in turn, and their ratio."""
-    kept = Kept(args.keep)
     for library in available(LIBRARIES, args.envs):
         methods = SPEED[library]
 
@@ -299,7 +358,11 @@ def main() -> None:
         "--what", nargs="+", choices=("pointing", "two", "speed"), default=["pointing", "two", "speed"]
     )
     parser.add_argument("--network", default="efficientnet_lite0")
-    parser.add_argument("--pairs", type=int, default=50)
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument(
+        "--deep", type=int, default=12, help="questions for methods of a hundred passes and more"
+    )
+    parser.add_argument("--minutes", type=float, default=12)
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--timeout", type=float, default=1800)
@@ -308,16 +371,24 @@ def main() -> None:
     args = parser.parse_args()
     print(f"{machine()}, {versions('captum', 'grad-cam')}", flush=True)
     model = model_of(args.network)
+    kept = Kept(args.keep)
+    args.until = time.monotonic() + 60 * args.minutes
+    known: dict[str, tuple[str, Asked]] = {}
     if "pointing" in args.what and args.fruits:
-        show_maps("Boxes of fruits", model, fruits(args.fruits, model), args)
+        known["pointing"] = ("Boxes of fruits", fruits(args.fruits, model))
     if "two" in args.what and args.samples:
-        show_maps("Two objects in one picture", model, two_objects(args.samples, model, 2 * args.pairs), args)
+        known["two"] = ("Two objects in one picture", two_objects(args.samples, model, 2 * args.pairs))
+    for deep in (False, True):
+        for what, (_, asked) in known.items():
+            ask_all(what, model, asked, args, kept, deep)
+    for what, (title, asked) in known.items():
+        show_maps(what, title, model, asked, args, kept)
     if "speed" in args.what:
         draw = torch.Generator().manual_seed(0)
         size = model.preprocessing.size
         images = torch.randn((args.pictures, 3, size, size), generator=draw)
         names = [model.labels[n % len(model.labels)] for n in range(args.pictures)]
-        show_speed(model, Asked(images, names, [], []), args)
+        show_speed(model, Asked(images, names, [], []), args, kept)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from foveal.soundness import (
     Redrawn,
     Ways,
     averaged,
-    blurred,
     dependence,
     grain_of,
     mean_of,
@@ -29,6 +28,7 @@ from foveal.soundness import (
     random_maps,
     rank_correlation,
     redrawn,
+    start_of,
     sums,
 )
 from foveal.structure.look import Look
@@ -197,12 +197,12 @@ def test_noise_is_fine_and_what_is_smooth_coarse(look: Look) -> None:
 
 
 def test_a_blurred_picture_keeps_its_colours_and_loses_its_shapes(look: Look) -> None:
-    soft = blurred(look.images)
+    soft = start_of(look.images)
     assert soft.shape == look.images.shape
     assert torch.allclose(soft.mean((2, 3)), look.images.mean((2, 3)), atol=0.1)
     assert float(soft.diff(dim=3).abs().mean()) < 0.2 * float(look.images.diff(dim=3).abs().mean())
     flat = torch.full((1, 1, 12, 12), 3.0)
-    assert torch.allclose(blurred(flat), flat, atol=1e-5), "also where it is as wide as the picture"
+    assert torch.allclose(start_of(flat), flat, atol=1e-5), "also where it is as wide as the picture"
 
 
 def areas_of(name: str, look: Look) -> Areas:
@@ -233,7 +233,7 @@ def test_both_ways_begin_and_end_where_they_should(look: Look) -> None:
     ways = Ways(one)
     flat = ways.areas(0, torch.zeros(one.subject.size), "for")
     ends = one.score(
-        torch.cat([one.images, blurred(one.images), torch.zeros_like(one.images)]), which=[0, 0, 0]
+        torch.cat([one.images, start_of(one.images), torch.zeros_like(one.images)]), which=[0, 0, 0]
     )
     assert float(ends.min()) - 3 < flat.deletion < float(ends.max()) + 3
     assert flat.grain == "coarse"

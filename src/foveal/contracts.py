@@ -84,7 +84,7 @@ class Task(Protocol):
     `SCALE`, the (mean, std) of pictures, each number for all channels, where networks from scratch want these; and
     `weighed(dataset, balance)`, the `class_weights` of `build` for `--balance`, where its truths are no labels.
 
-    A task may also be `Calibrating`, and `Explainable`.
+    A task may also be `Calibrating`, and `Explainable`, and have `wants`: what else its own options make it prefer.
     """
 
     @property
@@ -298,6 +298,8 @@ class Explainer(Protocol):
 
     Leaves the network, its modes, gradients and random state as they were (it works through the `Look`, inside
     `structure.taps.untouched`); draws only from `look.generator()`; a batch gives what its pictures give alone.
+
+    It may also have `coarse(look)`: its maps in fewer passes, by which its dependence on the weights is measured.
     """
 
     SOURCE: str
@@ -331,6 +333,8 @@ class Sitting:
     count: int = 0
     labels: tuple[str, ...] = ()
     seed: int = 0
+    pictured: Callable[[Tensor], Tensor] | None = None
+    """Of a network that makes pictures: its outputs as pictures 0..1."""
 
 
 class Portrayal(Protocol):

@@ -68,15 +68,21 @@ def _flip(look: Look, n: int, order: Tensor, told: Callable[[Tensor], Sequence[T
 def _first(
     look: Look, image: Tensor, order: Tensor, before: str, told: Callable[[Tensor], Sequence[Target]]
 ) -> tuple[int, str]:
-    """With how many cells covered, strongest first, the answer changes, and to what; 0 where it never does."""
+    """With how many cells covered, strongest first, the answer changes, and to what; 0 where it never does. Coarse to
+    fine: a few numbers of cells at first, then those before the first of them that changes it."""
     cells = order.tolist()
-    for start in range(1, len(cells) + 1, MOST):
-        counts = range(start, min(start + MOST, len(cells) + 1))
+    low, high, after = 0, len(cells) + 1, before
+    while high - low > 1:
+        step = max(1, (high - low - 1) // MOST)
+        counts = [*range(low + step, high, step)]
         labels = _labels(look, _without(image, [cells[:count] for count in counts]), told)
-        for count, label in zip(counts, labels, strict=True):
-            if label != before:
-                return count, label
-    return 0, before
+        turned = [(count, label) for count, label in zip(counts, labels, strict=True) if label != before]
+        if not turned:  # where what is covered last turns nothing, nothing does
+            low = counts[-1]
+            continue
+        high, after = turned[0]
+        low = max([low, *(count for count in counts if count < high)])
+    return (0, before) if high > len(cells) else (high, after)
 
 
 def _spared(

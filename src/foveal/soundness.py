@@ -10,6 +10,7 @@ are always told, as they may disagree.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .contracts import Maps
+from .structure.blur import SOFT, blurred
 from .structure.look import Look
 from .structure.placing import spread
 from .structure.subject import Subject
@@ -39,8 +41,8 @@ CELLS = 8
 """Cells on a side of a coarse random map."""
 ROUGH = 0.5
 """A map is fine from this mean difference of neighbours on, in units of its spread (1.13 for noise)."""
-BLUR, LEAST_BLUR = 5 / 224, 3.0
-"""Spread of the blur as a share of the picture's side, as RISE has it, and in pixels at least."""
+LEAST_BLUR = 3.0
+"""Spread of the blur in pixels, at least."""
 POOL, LEAST_POOLED = 4, 8
 """Maps are compared after so many pixels a side are averaged, less where fewer than `LEAST_POOLED` would be left."""
 
@@ -70,6 +72,12 @@ def again(look: Look, subject: Subject | None = None, which: Sequence[int] | Non
         subject or look.subject, look.images[chosen], [look.targets[n] for n in chosen], look.scorer,
         look.preprocessing, look.place, look.seed,
     )  # fmt: skip
+
+
+def alone(maps: Maps, n: int) -> Maps:
+    """One picture's map of several."""
+    pixels, cells = (None if m is None else m[n : n + 1] for m in (maps.pixels, maps.cells))
+    return dataclasses.replace(maps, pixels=pixels, cells=cells, wanted=None)
 
 
 # dependence on the trained weights
@@ -231,13 +239,13 @@ def random_maps(look: Look, grain: Grain) -> list[Tensor]:
     return [F.interpolate(c, size, mode="bilinear")[0, 0].to(look.device) for c in cells]
 
 
-def ways(look: Look, n: int, pixels: Tensor, start: Tensor) -> tuple[float, float]:
+def ways(look: Look, n: int, pixels: Tensor, start: Tensor, steps: int = STEPS) -> tuple[float, float]:
     """Mean scores of the look's picture `n` on both ways, the strongest of `pixels` `HW` first; `start` `CHW` is the
     blurred picture. The mean grey is what the network takes as 0."""
     order = pixels.flatten().argsort(descending=True, stable=True)
     ranks = torch.empty_like(order)
     ranks[order] = torch.arange(len(order), device=order.device)
-    shares = torch.arange(STEPS + 1, device=order.device) / STEPS * len(order)
+    shares = torch.arange(steps + 1, device=order.device) / steps * len(order)
     taken = (ranks < shares[:, None]).view(-1, 1, *pixels.shape)
     image = look.images[n]
     path = torch.cat([torch.where(taken, image, start), torch.where(taken, torch.zeros_like(image), image)])
@@ -246,13 +254,18 @@ def ways(look: Look, n: int, pixels: Tensor, start: Tensor) -> tuple[float, floa
     return float(inserted), float(deleted)
 
 
+def start_of(images: Tensor) -> Tensor:
+    """What insertion begins with: pictures `BCHW` out of focus, so that little but their colours is left."""
+    return blurred(images, SOFT, LEAST_BLUR)
+
+
 class Ways:
     """Insertion and deletion for the pictures of one look, by any number of methods: what random maps come to is
     measured once a picture and grain."""
 
     def __init__(self, look: Look) -> None:
         self.look = look
-        self.blurred = blurred(look.images)
+        self.blurred = start_of(look.images)
         self.random: dict[tuple[int, Grain], tuple[float, float]] = {}
 
     def areas(self, n: int, pixels: Tensor, shows: str) -> Areas:
@@ -264,21 +277,6 @@ class Ways:
             found = [ways(self.look, n, m, self.blurred[n]) for m in random_maps(self.look, grain)]
             self.random[key] = (float(np.mean([f[0] for f in found])), float(np.mean([f[1] for f in found])))
         return Areas(*ways(self.look, n, shown, self.blurred[n]), *self.random[key], STEPS, grain)
-
-
-def blurred(images: Tensor) -> Tensor:
-    """Pictures `BCHW` out of focus, so that little but their colours is left."""
-    for dim in (2, 3):
-        side = images.shape[dim]
-        spread_ = max(LEAST_BLUR, BLUR * side)
-        reach = min(round(3 * spread_), side - 1)
-        places = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
-        kernel = torch.exp(-(places**2) / (2 * spread_**2))
-        window = (kernel / kernel.sum()).view(1, 1, *((-1, 1) if dim == 2 else (1, -1)))
-        padding = (0, 0, reach, reach) if dim == 2 else (reach, reach, 0, 0)
-        wide = F.pad(images, padding, "reflect")
-        images = F.conv2d(wide.flatten(0, 1)[:, None], window).view_as(images)
-    return images
 
 
 def mean_of(areas: Sequence[Areas]) -> Areas | None:

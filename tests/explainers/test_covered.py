@@ -13,7 +13,7 @@ import looking
 from foveal import catalog
 from foveal.errors import UnknownNameError
 from foveal.explainers import occlusion, rise
-from foveal.explainers._covers import blurred
+from foveal.structure.blur import LOST, blurred
 from foveal.structure.subject import Subject
 from looking import LABELS, noise, targets, twins
 
@@ -34,12 +34,13 @@ class Linear(nn.Module):
 
 @pytest.mark.parametrize("size", [(32, 32), (31, 45), (8, 20), (5, 5)])
 @pytest.mark.parametrize("cover", occlusion.COVERS)
-def test_of_a_linear_network_nothing_is_lost_or_counted_twice(size, cover):
+@pytest.mark.parametrize("overlap", [True, False])
+def test_of_a_linear_network_nothing_is_lost_or_counted_twice(size, cover, overlap):
     torch.manual_seed(0)
     network, images = Linear(*size), torch.rand(2, 3, *size)
     with looking.looking(network, images) as look:
-        found = occlusion.explain(look, cover)
-        all_covered = look.score(torch.zeros_like(images) if cover == "grey" else blurred(images))
+        found = occlusion.explain(look, cover, overlap)
+        all_covered = look.score(torch.zeros_like(images) if cover == "grey" else blurred(images, LOST))
         lost = look.scores - all_covered
     side = int(re.findall(r"\d+", found.unit)[0])
     assert (found.pixels.sum((1, 2)) / side**2).tolist() == pytest.approx(lost.tolist(), abs=1e-4)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..contracts import Maps
 from ..errors import UnknownNameError
+from ..structure.blur import LOST, blurred
 from ..structure.look import MOST, Look
-from ._covers import blurred
 
 SOURCE = (
     "Sundararajan, Taly & Yan 2017, Axiomatic Attribution for Deep Networks; steps are halved where they miss most of "
@@ -66,7 +66,7 @@ def _baseline(name: str, pixels: Tensor) -> Tensor:
     if name == "mean":
         return pixels.mean((2, 3), keepdim=True).expand_as(pixels)
     if name == "blurred":
-        return blurred(pixels)
+        return blurred(pixels, LOST)
     raise UnknownNameError("baseline", name, BASELINES)
 
 

@@ -24,7 +24,7 @@ from ..explained import Explanation, strongest
 from ..flips import flips
 from ..model import Model
 from ..pieces import PIXELS, SideBySide, side_by_side
-from ..soundness import Redrawn, Ways, again, averaged, dependence, mean_of, pixels_of, redrawn, sums
+from ..soundness import Redrawn, Ways, again, alone, averaged, dependence, mean_of, pixels_of, redrawn, sums
 from ..structure.look import Look
 from ..structure.subject import Subject
 from ..structure.taps import untouched
@@ -132,6 +132,9 @@ class _Job:
     areas: dict[str, Areas] = field(default_factory=dict)
     firsts: dict[int, tuple[Tensor, Target]] = field(default_factory=dict)
     """The first pictures that can be read, as the network takes them, and the first target of each."""
+    own: dict[tuple[str, int], Maps] = field(default_factory=dict)
+    """The maps of these by each method, and how many pictures it passes through the network for one map."""
+    passes: dict[str, int] = field(default_factory=dict)
     done: int = 0
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -176,9 +179,8 @@ class _Job:
             self._measure(run)
             own: dict[str, list[Areas]] = {name: [] for name in self.modules}
             for one in good:
-                firsts = {
-                    row.method: row for row in reversed(found[one.number])
-                }  # of several targets the first
+                # of several targets the first
+                firsts = {row.method: row for row in reversed(found[one.number])}
                 for row in firsts.values():
                     own[row.method] += [row.verdict.areas] if row.verdict.areas is not None else []
             means = {name: mean_of(areas) for name, areas in own.items()}
@@ -236,8 +238,18 @@ class _Job:
             look.scores  # a unit that is not there is told here, whatever the methods  # noqa: B018
         ways = Ways(look) if self.wanted.verdict and shown[0].number < SCORED else None
         found: dict[int, list[Explanation]] = {one.number: [] for one in shown}
+        measured = {
+            one.number: owners.index(n)
+            for n, one in enumerate(shown[:HANDFUL])
+            if self.wanted.verdict and not self.dependences
+        }
         for name, module in self.modules.items():
+            before = look.passes
             maps = self._maps(name, module, look)
+            if maps is not None and measured:
+                self.passes[name] = -(-(look.passes - before) // len(look.targets))
+                for n, place in measured.items():
+                    self.own[name, n] = alone(maps, place)
             made = (
                 [] if maps is None else self._rows(name, module, look, maps, [shown[n] for n in owners], ways)
             )
@@ -246,9 +258,8 @@ class _Job:
             for n, row in zip(owners, made, strict=bool(made)):
                 found[shown[n].number].append(row)
             self._tick(len(shown))
-        if self.wanted.verdict and not self.dependences:
-            for n in range(min(HANDFUL, len(shown))):
-                self.firsts[shown[n].number] = (inputs[n], look.targets[owners.index(n)])
+        for n, (number, place) in enumerate(measured.items()):
+            self.firsts[number] = (inputs[n], look.targets[place])
         return found
 
     def _look(self, shown: Sequence[_Shown], inputs: Tensor) -> tuple[Look, list[int]]:
@@ -351,24 +362,25 @@ class _Job:
 
     def _measure(self, run: SideBySide) -> None:
         """How much each method depends on the weights, on the first pictures."""
-        firsts = [self.firsts[n] for n in sorted(self.firsts)[:HANDFUL]]
-        seen = torch.stack([image for image, _ in firsts])
+        firsts = sorted(self.firsts)[:HANDFUL]
+        seen = torch.stack([self.firsts[n][0] for n in firsts])
         task, pre = explainable(self.model.task), self.model.preprocessing
         found: dict[str, list[Dependence]] = {n: [] for n in self.modules if n not in self.undefined}
-        redraws = dict.fromkeys(found, 1)
+        redraws = {n: REDRAWS if self.passes[n] <= CHEAP else FEW_REDRAWS for n in found}
         for turn in range(REDRAWS):
-            image, target = firsts[turn % len(firsts)]
-            look = Look(self.subject, image[None], (target,), task.score, pre, self.place, self.wanted.seed)
+            number = firsts[turn % len(firsts)]
+            (image, target), seed = self.firsts[number], self.wanted.seed
+            look = Look(self.subject, image[None], (target,), task.score, pre, self.place, seed)
             names = [name for name in found if turn < redraws[name]]
             others = redrawn(look, turn, seen)
 
-            def one(name: str, look: Look = look, others: Redrawn = others) -> tuple[Dependence, int]:
-                own = again(look)
-                return dependence(self.modules[name].explain, own, others), own.passes
+            def one(name: str, look: Look = look, others: Redrawn = others, n: int = number) -> Dependence:
+                if coarse := getattr(self.modules[name], "coarse", None):
+                    return dependence(coarse, again(look), others)
+                return dependence(self.modules[name].explain, look, others, self.own[name, n])
 
-            for name, (told, passed) in zip(names, run(one, names), strict=True):
+            for name, told in zip(names, run(one, names), strict=True):
                 found[name].append(told)
-                redraws[name] = REDRAWS if passed <= CHEAP else FEW_REDRAWS
         self.dependences = {name: averaged(rows, min(len(rows), len(firsts))) for name, rows in found.items()}
 
     def _judged(self, row: Explanation) -> Explanation:
