@@ -240,3 +240,21 @@ def test_weights_are_the_backbones_and_fit() -> None:
 def test_a_backbone_without_such_maps_is_refused() -> None:
     with pytest.raises(ModelError, match="stride"):
         detectors.build("fcos/lenet5", outputs=2, channels=3, size=128)
+
+
+def test_small_pictures_give_finite_gradients_in_bf16() -> None:
+    """Of 64 px a map at stride 64 is one cell, on which torch's bf16 convolutions of stride 2 had none now and then."""
+    network = built("fcos", 64).train()
+    told = [{"boxes": torch.tensor([[5.0, 5.0, 40.0, 45.0]]), "labels": torch.tensor([1])}] * 4
+    for seed in range(3):
+        images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+        with autocast("cpu", "bf16"):
+            maps = network.head.neck(network.encoder(images))
+            loss = torch.stack(list(network(images, told).values())).sum()
+        assert [level.dtype for level in maps[3:]] == [torch.float32] * 2
+        network.zero_grad()
+        loss.backward()
+        wrong = [
+            n for n, p in network.named_parameters() if p.grad is not None and not p.grad.isfinite().all()
+        ]
+        assert wrong == []

@@ -25,7 +25,7 @@ from foveal.values import Target
 NAMES = catalog.names("portraits")
 SHORT = {"steps": 12, "each": 2}
 """Options of those that have them, so that they end soon; of pictures painted together the harder case."""
-NEED_PICTURES = {"activations", "examples", "space"}
+NEED_PICTURES = {"activations", "examples", "latent", "space"}
 
 
 def portray(name: str, sitting: Sitting) -> Iterator[Portrayal]:
@@ -75,7 +75,7 @@ def sitting_for(network: nn.Module, pixels: Tensor, side: int = 32) -> Sitting:
 
 
 def test_there_are_portraits() -> None:
-    assert {"maximize", "examples", "activations", "filters", "space"} <= set(NAMES)
+    assert {"maximize", "examples", "activations", "filters", "latent", "space"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -586,7 +586,7 @@ def test_truths_on_pictures_are_moved_and_kept_in_memory(folder: Path, home: Pat
     some = items(folder)
     view: View = evaluation_view(PRE)
     have = kept(folder, home, "disk", some, view=view, task=Boxed(small.LABELS), most=1)
-    assert files(home) == []
+    assert files(home) == [have.file], "only the pictures lie on the disk"
     for item in some:
         image = open_image(folder, item)
         seen, wanted = view(image, Boxed(small.LABELS).truth(item, image, str(folder)))

@@ -37,12 +37,23 @@ MOST_FOUND = 100
 """Boxes told of a picture, as many as COCO's evaluation looks at."""
 
 
+class Coarser(LastLevelP6P7):  # type: ignore[misc]
+    """The maps at strides 64 and 128, in fp32 whatever the others are. Where a picture of 64 pixels is one cell there,
+    torch 2.14 on a processor gives now and then no finite gradient of a bf16 convolution with stride 2 by its weights;
+    and on so few cells fp32 takes no time."""
+
+    def forward(self, p: list[Tensor], c: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
+        with torch.autocast(c[-1].device.type, enabled=False):
+            made, names = super().forward([p[-1].float()], [c[-1].float()], names)
+        return [*p, *made[1:]], names
+
+
 class Neck(nn.Module):
     """A backbone's maps at strides 8, 16 and 32 as maps of one width at strides 8 to 128 (Lin et al. 2017)."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        self.fpn = FeaturePyramidNetwork(list(channels), WIDTH, LastLevelP6P7(WIDTH, WIDTH))
+        self.fpn = FeaturePyramidNetwork(list(channels), WIDTH, Coarser(WIDTH, WIDTH))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         return list(self.fpn(OrderedDict((str(n), one) for n, one in enumerate(maps))).values())
@@ -114,6 +125,11 @@ class OneStage(nn.Module):
         less the background's."""
         found: Tensor = self.model.head(self.neck(maps))["cls_logits"].float()
         return found[..., self.first :] - found[..., : self.first] if self.first else found
+
+    def said(self, maps: Sequence[Tensor], images: Tensor) -> Losses:
+        """What the heads say at every place: classes, boxes, of FCOS also how central the place is."""
+        made: Losses = self.model.head(self.neck(maps))
+        return made
 
     def losses(self, targets: Targets, made: Losses, anchors: list[Tensor], counts: list[int]) -> Losses:
         raise NotImplementedError

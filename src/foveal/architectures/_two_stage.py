@@ -15,7 +15,7 @@ from torchvision.models.detection.faster_rcnn import FasterRCNN, FastRCNNPredict
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNN, MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops import FeaturePyramidNetwork, clip_boxes_to_image
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from ._anchors import Anchors, Shapes
@@ -76,6 +76,27 @@ class TwoStage(nn.Module):
         seen = self.roi_heads.box_roi_pool(features, boxes, sizes)
         found, _ = self.roi_heads.box_predictor(self.roi_heads.box_head(seen))
         told: Tensor = (found[:, 1:] - found[:, :1]).view(len(images), most, -1)
+        return told
+
+    def said(self, maps: Sequence[Tensor], images: Tensor) -> list[Tensor]:
+        """What the heads say: of every place whether a region is there and where it ends, and of as many regions as
+        are looked at, picked evenly from all anchors, what is in them, where it ends, and its mask."""
+        features = self.fpn(OrderedDict((str(n), one) for n, one in enumerate(maps)))
+        size = tuple(images.shape[-2:])
+        scores, moves = self.rpn.head(list(features.values()))
+        with torch.no_grad(), DisableTorchFunction():  # where they lie is no layer's work
+            anchors = self.rpn.anchor_generator(
+                ImageList(images, [size] * len(images)), list(features.values())
+            )
+            boxes = [
+                clip_boxes_to_image(one[:: max(1, len(one) // PROPOSED)][:PROPOSED], size) for one in anchors
+            ]
+        heads = self.roi_heads
+        found = heads.box_predictor(heads.box_head(heads.box_roi_pool(features, boxes, [size] * len(images))))
+        told = [*scores, *moves, *found]
+        if heads.has_mask():
+            seen = heads.mask_roi_pool(features, [one[:MOST_FOUND] for one in boxes], [size] * len(images))
+            told.append(heads.mask_predictor(heads.mask_head(seen)))
         return told
 
     def passed(

@@ -71,6 +71,9 @@ def halved(size: int) -> list[int]:
 class Autoencoder(nn.Module):
     """`encoder`: pictures to latent vectors `BD`, which are linear; `decoder`: those to pictures."""
 
+    latent = "encoder"
+    """Whose output describes a picture."""
+
     def __init__(self, channels: int, size: int, latent: int, *, resize: bool) -> None:
         super().__init__()
         sides = halved(size)

@@ -100,6 +100,23 @@ class Detector(nn.Module):
     def strongest(self) -> nn.Module:
         return Strongest(self)
 
+    def before_choosing(self) -> nn.Module:
+        return Heads(self)
+
+
+class Heads(nn.Module):
+    """A detector as far as its heads, by the same layers: what they say at every place, or of regions picked evenly,
+    before any box is chosen. It is what is taken apart of a detector: what follows has no layers and depends on the
+    picture."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.encoder = detector.encoder
+        self.head: Any = detector.head
+
+    def forward(self, images: Tensor) -> Any:
+        return self.head.said(self.encoder(images), images)
+
 
 class Strongest(nn.Module):
     """How sure a detector is of each class where it is surest of it, a logit for each `BC`, by the same layers: what
@@ -150,7 +167,7 @@ def head(name: str) -> str:
 def weights(name: str, wanted: str | None) -> BackboneWeights | None:
     """The backbone's own weights; none are published for these detectors."""
     _, backbone = parts(name)
-    return backbone_weights(backbone, "encoder.body.") if wanted in (None, backbone) else None
+    return backbone_weights(backbone, "encoder.body.", wanted)
 
 
 def tasks(name: str) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ def head(name: str) -> str:
 def weights(name: str, wanted: str | None) -> BackboneWeights | None:
     """The backbone's own weights; its decoder starts from nothing."""
     _, backbone = parts(name)
-    return backbone_weights(backbone, "encoder.body.") if wanted in (None, backbone) else None
+    return backbone_weights(backbone, "encoder.body.", wanted)
 
 
 def tasks(name: str) -> tuple[str, ...]:

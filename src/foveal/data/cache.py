@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -50,6 +50,8 @@ RECENT_SECONDS = 600.0
 MOST_OF_DISK = 0.5
 """Share of the free disk that a file may take."""
 Progress = Callable[[int, int], None]
+Made = TypeVar("Made")
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +175,8 @@ def keep(
     data_home: str | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Kept:
-    """Decode these pictures, each once, by several threads, and keep what `view` makes of them.
+    """Decode these pictures, each once, by several threads, and keep what `view` makes of them. What lies on them
+    (boxes, masks) is kept in memory, wherever they are.
 
     Args:
         where: `memory` or `disk`.
@@ -188,8 +191,9 @@ def keep(
     """
 
     places = {item.id: n for n, item in enumerate(items)}
-    if _lies(task, items, root):  # it is as large as the picture that it lies on
-        where, shorter, most = "memory", None, None
+    lies = _lies(task, items, root)
+    if lies:  # told in the file's own pixels, and as large as the picture
+        shorter, most, described = None, None, f"{described}, decoded whole"
 
     def made(item: Item) -> tuple[Pixels, Any]:
         opened = decoding.open_image if where == "memory" else unchanged
@@ -211,8 +215,19 @@ def keep(
         with closing(_parallel(made, items, progress)) as pairs:
             rows = _written(file, (array for array, _ in pairs), len(items))
         make_room(file.parent)
-    truths = tuple(task.truth(item, Image.new("L", (1, 1)), root) for item in items)
+    if lies:
+        with closing(_parallel(lambda item: _viewed(root, item, task, view, channels), items)) as lying:
+            truths = tuple(lying)
+    else:
+        truths = tuple(task.truth(item, Image.new("L", (1, 1)), root) for item in items)
     return Kept(places, truths, file=file, rows=rows).hold()
+
+
+def _viewed(root: str, item: Item, task: Task, view: View, channels: int) -> Any:
+    """An item's truth as the view leaves it, without decoding its picture where the file's head tells its sides."""
+    sides = decoding.sides(Path(root, item.path)) if item.frame is None else None
+    image = Image.new(_MODES[channels], sides) if sides else decoding.open_image(root, item, channels)
+    return view(image, task.truth(item, image, root))[1]
 
 
 def _lies(task: Task, items: Sequence[Item], root: str) -> bool:
@@ -271,7 +286,7 @@ def as_image(array: Pixels) -> Image.Image:
 
 
 def lies_on_picture(truth: Any) -> bool:
-    """Whether a truth holds boxes, masks or pictures, which the view moves: such are kept in memory only."""
+    """Whether a truth holds boxes, masks or pictures, which the view moves."""
     if isinstance(truth, list | tuple):
         return any(lies_on_picture(part) for part in truth)
     if isinstance(truth, dict):
@@ -280,8 +295,8 @@ def lies_on_picture(truth: Any) -> bool:
 
 
 def _parallel(
-    made: Callable[[Item], tuple[Pixels, Any]], items: Sequence[Item], progress: Progress
-) -> Generator[tuple[Pixels, Any], None, None]:
+    made: Callable[[Item], Made], items: Sequence[Item], progress: Progress = lambda done, total: None
+) -> Generator[Made, None, None]:
     """What is made of the items, in their order; a few ahead, since decoding gives the interpreter free."""
     threads = os.cpu_count() or 1
     waiting = iter(items)

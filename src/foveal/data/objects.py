@@ -12,7 +12,6 @@ of a picture, relative to the root) with `value` (its pixels of this object; wit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +31,12 @@ LEAST_SEEN = 0.25
 """Share of a box's area that must lie on the canvas, for a crop to show the object."""
 
 
-@dataclass(frozen=True)
-class Told:
-    """A picture's objects as they were told, and its sides: what is judged by, whatever a view did."""
-
-    width: int
-    height: int
-    objects: tuple[Mapping[str, Any], ...]
-
-
 def moving(
     objects: Objects, labels: Sequence[str], size: tuple[int, int], root: str, *, masks: bool = False
 ) -> dict[str, Any]:
     """The objects of a picture of `size` (width, height) as values that `v2` transforms move: `boxes` (`N4`, not
-    clamped to the canvas), `labels` (`N`, int64), `ignored` (`N`, bool: crowds and those to be ignored), with `masks`
-    also `masks` (`NHW`, bool), and `told`.
+    clamped to the canvas), `labels` (`N`, int64), `ignored` (`N`, bool: crowds and those to be ignored), and with
+    `masks` also `masks` (`NHW`, bool).
 
     Raises:
         DataError: a mask's file cannot be read, or has another size than its picture.
@@ -65,7 +55,6 @@ def moving(
         "ignored": torch.tensor(
             [bool(one.get("crowd") or one.get("ignore")) for one in objects], dtype=torch.bool
         ),
-        "told": Told(width, height, tuple(objects)),
     }
     if masks:
         whole = (
@@ -76,7 +65,7 @@ def moving(
 
 
 def chosen(truth: Mapping[str, Any], keep: Tensor) -> dict[str, Any]:
-    """The truth with the objects only that `keep` (`N`, bool or positions) says; what was told stays."""
+    """The truth with the objects only that `keep` (`N`, bool or positions) says; all else stays."""
     kept = dict(truth)
     for name in ("boxes", "labels", "ignored", "masks"):
         if name in truth:
@@ -101,7 +90,7 @@ def visible(truth: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def joined(truths: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The objects of several pictures that lie on one canvas together; what was told is lost, as it is of none."""
+    """The objects of several pictures that lie on one canvas together; what else was known is known of none."""
     first = truths[0]
     found = {
         name: torch.cat([truth[name] for truth in truths])
@@ -111,7 +100,7 @@ def joined(truths: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for name, value in found.items():
         if isinstance(first[name], tv_tensors.TVTensor):
             found[name] = tv_tensors.wrap(value, like=first[name])
-    return {**found, "told": None}
+    return found
 
 
 def region(one: Mapping[str, Any], size: tuple[int, int], root: str) -> NDArray[np.bool_]:

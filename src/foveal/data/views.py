@@ -47,6 +47,11 @@ def whole_view(preprocessing: Preprocessing) -> View:
     return view
 
 
+def as_it_is(image: Any, truth: Any) -> tuple[Any, Any]:
+    """The view of pictures whose scale is part of the task."""
+    return image, truth
+
+
 def place_in(side: int, width: int, height: int) -> tuple[int, int]:
     """Width and height that a picture of these sides has in `whole_view`'s square; it lies at the top left."""
     longer = max(width, height)
@@ -76,6 +81,8 @@ def resized(inpt: Any, width: int, height: int, interpolation: v2.InterpolationM
     if isinstance(inpt, tv_tensors.Mask):
         if inpt.shape[-2:] == (height, width):
             return inpt
+        if not len(inpt):  # a picture without objects
+            return tv_tensors.Mask(inpt.new_zeros((*inpt.shape[:-2], height, width)))
         flat = inpt.reshape(1, -1, *inpt.shape[-2:]).to(torch.uint8)  # an index or a bit
         near = torch.nn.functional.interpolate(flat, (height, width), mode="nearest-exact")
         return tv_tensors.Mask(near.reshape(*inpt.shape[:-2], height, width).to(inpt.dtype))

@@ -34,7 +34,8 @@ def sitting_of(model: Model, given: Sequence[Given], seed: int = 0) -> Sitting:
         places = np.random.default_rng(seed).permutation(len(chosen))[:MOST]
         chosen = [chosen[n] for n in sorted(places.tolist())]
     pictures = _pictures(model, chosen) if chosen else None
-    return Sitting(subject, pre, pictures, len(chosen), tuple(model.labels), seed)
+    pictured = getattr(model.task, "pictures", None)
+    return Sitting(subject, pre, pictures, len(chosen), tuple(model.labels), seed, pictured)
 
 
 def of_run(run: Run) -> tuple[list[Given], dict[str, str]]:

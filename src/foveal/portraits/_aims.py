@@ -240,6 +240,17 @@ def _class(sitting: Sitting, goal: Target) -> Aim:
     return Aim(str(goal), "class", found.place, found.channel, shifted=found.place != place)
 
 
+def features_layer(sitting: Sitting, layer: str | None) -> tuple[str, int]:
+    """A layer's name and operation for features of whole pictures: by default the one that the network's attribute
+    `latent` names, an autoencoder's short vector, else the last map before the head.
+
+    Raises:
+        OptionError: there is no such layer, or none by default.
+    """
+    named = getattr(sitting.subject.network, "latent", None)
+    return whole_layer(sitting, named if layer is None and isinstance(named, str) else layer)
+
+
 def whole_layer(sitting: Sitting, layer: str | None) -> tuple[str, int]:
     """A layer's name and operation, by default the last map before the head.
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ..charts.cloud import Cloud, cloud_figure, cloud_picture
 from ..contracts import Sitting
 from ..errors import OptionError
-from ._aims import whole_layer
+from ._aims import features_layer
 from ._shown import Shown, shown
 from ._tiles import tile
 
@@ -95,7 +95,7 @@ def portray(
     """The map; a progress every batch.
 
     Args:
-        layer: by name; by default the last feature map, as its means over places.
+        layer: by name; by default an autoencoder's latent vector, else the last feature map, as its means over places.
         method: `pca` keeps far distances best, `tsne` near ones; `umap` needs the package umap-learn.
         kinds: what each picture is, by its id; they are told apart by colours.
         most: pictures at most; of more, every second, third, ... where their number is known, else the first.
@@ -103,7 +103,7 @@ def portray(
     Raises:
         OptionError: there is no such layer or method; fewer than three pictures were given.
     """
-    name, place = whole_layer(sitting, layer)
+    name, place = features_layer(sitting, layer)
     shape = sitting.subject.graph.operations[place].shapes[0]
     if method not in METHODS or most < 3 or len(shape) not in (2, 4):
         raise OptionError(

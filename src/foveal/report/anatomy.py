@@ -72,6 +72,7 @@ def page(done: Dissection, maps: Mapping[str, Tensor] | None = None, *, whole: b
         times=a.dense_parameters / a.parameters if a.parameters else 1,
         slow=_slowest(a), seen=[_seen(a, name, seen, done.effective[name]) for name, seen in (maps or {}).items()],
         signals=_signals(done), pruning=_pruning(done), count=short_count, choices=done.choices,
+        ending=done.ending,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from .. import catalog
 from ..errors import FovealError
 from ..gathered import Gathered
 from ..options import TrainOptions, make
+from ..sheet import with_truth
 from ..values import PARTS, Dataset, Issue, Item, Preprocessing, labels_of
 from .thumbs import Album, Level, Shot, shot_of
 from .words import label, number, pictures, size
@@ -159,14 +160,18 @@ def _varied(
     for item in _spread(data.part("train"), 4):
         try:
             image = open_image(data.root, item, preprocessing.channels)
+            truth = task.truth(item, image, data.root) if task.dense else None
         except FovealError:
             continue
         with seeded(seed + len(rows)):
-            made = [view(image, None)[0] for _ in range(level.sheet)]
-        name = f"{label(item.truth)}: {item.id}"
-        rows.append(
-            (shot_of(seen(image, None)[0], level, name), tuple(shot_of(m, level, name) for m in made))
+            made = [view(image, truth) for _ in range(level.sheet)]
+        name = item.id if task.dense else f"{label(item.truth)}: {item.id}"
+        side = max(level.side, preprocessing.size)
+        pairs = [seen(image, truth), *made]
+        first, *others = (
+            shot_of(with_truth(picture, told, task.labels, side), level, name) for picture, told in pairs
         )
+        rows.append((first, tuple(others)))
     return rows
 
 

@@ -19,6 +19,7 @@ TITLES = {
     "activations": "One picture, layer by layer",
     "filters": "Its first layer's filters",
     "space": "The data as it sees them",
+    "latent": "What is near to what",
 }
 
 

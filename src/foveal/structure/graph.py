@@ -168,7 +168,7 @@ class _Recorder(TorchFunctionMode):
             result = func(*args, **kwargs)
         finally:
             self.now = before
-        given = [t for t in _tensors(result) if t.dim()]
+        given = [args[0]] if name == "__setitem__" else [t for t in _tensors(result) if t.dim()]
         if given and name != "__get__":
             operation.shapes = tuple(tuple(t.shape) for t in given)
             operation.storages = tuple(_storage(t) for t in given)

@@ -155,8 +155,11 @@ class BackboneWeights:
         return {f"{self.prefix}{name}": tensor for name, tensor in self._own.state().items()}
 
 
-def backbone_weights(backbone: str, prefix: str) -> BackboneWeights | None:
-    """The backbone's weights, or None where none are published."""
-    if catalog.find("architectures", backbone).weights(backbone, None) is None:
+def backbone_weights(backbone: str, prefix: str, wanted: str | None = None) -> BackboneWeights | None:
+    """The backbone's weights; None where none are published, or others are wanted than the backbone's own."""
+    if (
+        wanted not in (None, backbone)
+        or catalog.find("architectures", backbone).weights(backbone, None) is None
+    ):
         return None
     return BackboneWeights(backbone, prefix)

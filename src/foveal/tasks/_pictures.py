@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,7 +17,8 @@ from torchvision import tv_tensors
 
 from ..data.decoding import open_path
 from ..data.views import to_uint8
-from ..values import Item
+from ..intervals import bootstrap
+from ..values import Evaluation, Item, Score
 
 SOURCE = (
     "SSIM: Wang et al. 2004, Image Quality Assessment, section III-B; the Y channel and the border as in Timofte et "
@@ -115,6 +118,23 @@ def ssim(made: Tensor, true: Tensor, peak: float = 255.0) -> float:
     apart = (mean_x**2 + mean_y**2 + c1) * (spread + c2)
     value = float((alike / apart).mean())
     return value if math.isfinite(value) else 0.0
+
+
+def evaluation(split: str, ids: Sequence[str], figures: Mapping[str, NDArray[np.float64]]) -> Evaluation:
+    """Figures of each picture (`N`) summed up: their means, the mean `PSNR` with its bootstrap interval, and examples
+    with the same figures. A loss that is no number is infinite: the network has gone wrong."""
+    table = {**figures, "loss": np.where(np.isfinite(figures["loss"]), figures["loss"], np.inf)}
+    metrics = {name: float(values.mean()) for name, values in table.items()}
+    each = table["PSNR"]
+    # values that are all the same show no spread; they are no shares that bootstrap could judge so
+    low, high = bootstrap(each) if np.ptp(each) else (metrics["PSNR"],) * 2
+    rows: list[dict[str, Any]] = [
+        {"id": id, "truth": None, "predicted": None}
+        | {name: float(values[n]) for name, values in table.items()}
+        for n, id in enumerate(ids)
+    ]
+    score = Score("PSNR", metrics["PSNR"], low, high, True, split)
+    return Evaluation(score, metrics, len(ids), [], examples=rows)
 
 
 def as_picture(image: Tensor) -> Image.Image:

@@ -46,8 +46,8 @@ class Judged:
 def judged(logits: Tensor, truth: Mapping[str, Any], loss: float, labels: Sequence[str]) -> Judged:
     """Judge logits `CHW` of the view, in the picture's own pixels."""
     whole: Whole = truth["whole"]
-    side, width, height = logits.shape[-1], *whole.size
-    if place_in(side, width, height) == (width, height):  # seen as it is
+    width, height = whole.size
+    if _place(logits, whole.size) == whole.size:  # seen as it is
         wanted = truth["mask"][:height, :width].cpu().numpy()
     else:
         wanted = masks.moving(whole.told, labels, whole.size, whole.root).numpy()
@@ -64,10 +64,10 @@ def judged(logits: Tensor, truth: Mapping[str, Any], loss: float, labels: Sequen
 
 def own_map(logits: Tensor, size: tuple[int, int]) -> tuple[Map, NDArray[np.float32]]:
     """The most probable class of each pixel `HW` and its probability, on a picture of `size` (width, height) that lies
-    in the square of `logits` `CSS`; class `IGNORED` where the network has gone wrong. Logits are enlarged one class
-    at a time, bilinearly, so that large pictures do not take the memory of all classes."""
+    in the square of `logits` `CSS`, or is all of `logits` `CHW`; class `IGNORED` where the network has gone wrong.
+    Logits are enlarged one class at a time, bilinearly, so that large pictures take no memory for all classes."""
     width, height = size
-    wide, high = place_in(logits.shape[-1], width, height)
+    wide, high = _place(logits, size)
     seen = logits[:, :high, :wide].float()
     if not bool(torch.isfinite(seen).all()):
         return np.full((height, width), IGNORED, np.uint8), np.zeros((height, width), np.float32)
@@ -78,6 +78,13 @@ def own_map(logits: Tensor, size: tuple[int, int]) -> tuple[Map, NDArray[np.floa
         which = torch.where(own > best, place, which)
         best, logs = torch.maximum(best, own), torch.logaddexp(logs, own)
     return which.to(torch.uint8).cpu().numpy(), (best - logs).exp().cpu().numpy()
+
+
+def _place(logits: Tensor, size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height that a picture of `size` has among the logits."""
+    if tuple(logits.shape[-2:]) == size[::-1]:
+        return size
+    return place_in(logits.shape[-1], *size)
 
 
 def _at(logits: Tensor, size: tuple[int, int]) -> Iterator[Tensor]:

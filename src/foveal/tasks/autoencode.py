@@ -18,10 +18,9 @@ from ..contracts import View
 from ..data.views import evaluation_view, normalise, to_input
 from ..device import autocast
 from ..errors import UnknownNameError
-from ..intervals import bootstrap
 from ..structure.layers import evaluating
-from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step
-from ._pictures import MOST_DB, as_picture, brightness, is_pair, ssim, stacked, target
+from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Step
+from ._pictures import MOST_DB, as_picture, brightness, evaluation, is_pair, ssim, stacked, target
 
 SOURCE = (
     "autoencoders: Hinton & Salakhutdinov 2006; without noise: Vincent et al. 2010, Stacked Denoising Autoencoders; "
@@ -290,22 +289,11 @@ class AutoencodeMeter:
         """Mean PSNR with its bootstrap interval, mean SSIM, squared error and loss; `without_PSNR`, of what is to be
         had without a network: each picture in its mean colour, or the disturbed picture as it is; with a threshold
         the share of pictures called strange; a row a picture."""
-        values = torch.cat(self.rows).cpu().double()
-        # a network gone wrong made black pictures, and its loss is infinite
-        values[:, 0] = values[:, 0].nan_to_num(math.inf, math.inf)
+        values = torch.cat(self.rows).cpu().double().numpy()
         names = [f"{name}_PSNR" if name == "without" else name for name in MEASURED]
-        metrics = dict(zip(names, values.mean(0).tolist(), strict=True))
+        found = evaluation(split, self.ids, dict(zip(names, values.T, strict=True)))
         known = self.task.threshold
-        examples: list[dict[str, Any]] = []
-        for id, row in zip(self.ids, values.tolist(), strict=True):
-            named = dict(zip(names, row, strict=True))
-            strange = None if known is None else named["error"] > known
-            own = {"id": id, "truth": None, "predicted": None, "score": named["PSNR"]}
-            examples.append({**own, **named, "anomaly": strange})
-        if known is not None:
-            metrics["anomalies"] = float((values[:, -1] > known).double().mean())
-        each = values[:, 1].numpy()
-        # values that are all the same show no spread; they are no shares that bootstrap could judge so
-        low, high = bootstrap(each) if np.ptp(each) else (metrics["PSNR"],) * 2
-        score = Score("PSNR", metrics["PSNR"], low, high, True, split)
-        return Evaluation(score, metrics, len(self.ids), [], examples=examples)
+        for row in found.examples:
+            row.update(score=row["PSNR"], anomaly=None if known is None else row["error"] > known)
+        strange = {} if known is None else {"anomalies": float((values[:, -1] > known).mean())}
+        return replace(found, metrics={**found.metrics, **strange})

@@ -29,7 +29,10 @@ SOURCE = (
 DEFAULTS = {
     "loss": (
         "huber",
-        "squares for errors below one standard deviation, straight beyond: a few wild numbers do not rule (Huber 1964)",
+        (
+            "a number has no limits, so no activation; squares for errors below one standard deviation, straight "
+            "beyond: a few wild numbers do not rule (Huber 1964)"
+        ),
     ),
 }
 LOSSES = ("huber", "mse")

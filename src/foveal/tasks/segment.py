@@ -13,8 +13,9 @@ from torchvision import tv_tensors
 
 from ..contracts import View
 from ..data import masks
-from ..data.views import whole_view
+from ..data.views import as_it_is, whole_view
 from ..errors import OptionError, UnknownNameError
+from ..structure import tiles
 from ..values import Batch, Dataset, Headline, Item, Preprocessing, Step, Target
 from . import _segment_losses, _segment_maps, _segment_measures
 from ._segment_maps import Whole
@@ -33,6 +34,7 @@ DEFAULTS = {
             "much as large ones; alone, Dice's gradients are unsteady (Isensee et al. 2021, nnU-Net)"
         ),
     ),
+    "tiled": (False, "the whole picture at once, so that what lies far apart can tell of each other"),
 }
 LOSSES = _segment_losses.NAMES
 SAMPLE: tuple[dict[str, Any], ...] = tuple(
@@ -41,6 +43,8 @@ SAMPLE: tuple[dict[str, Any], ...] = tuple(
 """Their masks are drawn where they are tried."""
 LARGEST = 512
 """Side in pixels up to which pictures are seen at their own scale, where --size does not say otherwise."""
+TILE, OVERLAP = 512, 128
+"""Pixels of tiles, where pictures are seen at their own scale."""
 STEPS = 600
 FEW = 64
 """Training pictures below which batches are smaller, for more steps in the same time."""
@@ -57,12 +61,24 @@ class Segment:
     loss: str = "cross-entropy+dice"
     class_weights: tuple[float, ...] = ()
     """How much a pixel of each class counts in the cross-entropy in training; empty: all 1."""
+    tiled: bool = False
+    """Whether pictures are seen at their own scale, large ones in overlapping tiles."""
 
     name = "segment"
     headline = Headline("mIoU", higher_is_better=True)
     chance: float | None = None
     dense = True
-    own_sizes = False
+
+    @property
+    def own_sizes(self) -> bool:
+        return self.tiled
+
+    @property
+    def wants(self) -> dict[str, tuple[Any, str]]:
+        """Options that follow from these, (value, reason)."""
+        return (
+            {"augment": ("patches", "at the pictures' own scale, as they will be seen")} if self.tiled else {}
+        )
 
     @property
     def outputs(self) -> int:
@@ -86,7 +102,7 @@ class Segment:
         return {}
 
     def view(self, preprocessing: Preprocessing) -> View:
-        return whole_view(preprocessing)
+        return as_it_is if self.tiled else whole_view(preprocessing)
 
     def collate(self, truths: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """For each picture `mask` (`HW`, uint8, of the view) and `whole`."""
@@ -95,7 +111,7 @@ class Segment:
     def step(self, network: nn.Module, batch: Batch) -> Step:
         """Forward and loss: the mean over pictures of each one's own, at the network's scale. In evaluation outputs
         are how each picture was judged, in its own pixels: logits are enlarged, or made smaller, and not classes."""
-        logits = network(batch.images)
+        logits = network(batch.images) if network.training else self._seen(network, batch.images)
         truths = torch.stack([truth["mask"] for truth in batch.truths])
         weights = None
         if self.class_weights and network.training:
@@ -114,8 +130,15 @@ class Segment:
         """For each picture a row a label that is seen on it, largest first: `label`, `share` of the picture's pixels,
         `probability` (its mean over these), and `mask`, the pixels as COCO's run lengths. The masks of a picture do
         not overlap and cover it."""
-        logits = network(images)
+        logits = self._seen(network, images)
         return [_segment_maps.rows(one, size, self.labels) for one, size in zip(logits, sizes, strict=True)]
+
+    def _seen(self, network: nn.Module, images: Tensor) -> Tensor:
+        """Logits of pictures `BCHW`; at their own scale of large ones in tiles, which see less far round them."""
+        if self.tiled and max(images.shape[-2:]) > TILE:
+            return tiles.run(network, images, TILE, OVERLAP)
+        logits: Tensor = network(images)
+        return logits
 
     def mix(self, truths: Any, order: Tensor, share: float | Tensor) -> Any:
         """None: a blend of two pictures has the edges of both."""
@@ -155,6 +178,7 @@ class Segment:
             "labels": list(self.labels),
             "loss": self.loss,
             "class_weights": list(self.class_weights),
+            "tiled": self.tiled,
         }
 
 
@@ -169,7 +193,11 @@ def background(labels: Sequence[str]) -> int | None:
 
 
 def build(
-    labels: Sequence[str], *, loss: str = "cross-entropy+dice", class_weights: Sequence[float] = ()
+    labels: Sequence[str],
+    *,
+    loss: str = "cross-entropy+dice",
+    class_weights: Sequence[float] = (),
+    tiled: bool = False,
 ) -> Segment:
     """The task for these labels.
 
@@ -178,7 +206,7 @@ def build(
     """
     if loss not in LOSSES:
         raise UnknownNameError("loss for class maps", loss, LOSSES)
-    return Segment(tuple(labels), loss, tuple(map(float, class_weights)))
+    return Segment(tuple(labels), loss, tuple(map(float, class_weights)), bool(tiled))
 
 
 def weighed(dataset: Dataset, balance: str) -> tuple[float, ...]:
@@ -208,7 +236,8 @@ def prefers(dataset: Dataset) -> dict[str, tuple[Any, str]]:
     why = f"the pictures' longer side of {longer} px, as a multiple of 32"
     if longer > LARGEST:
         why = (
-            f"{LARGEST} px of the pictures' longer side of {longer}: twice the side takes four times as long"
+            f"{LARGEST} px of the pictures' longer side of {longer}: twice the side takes four times as long; --tiled "
+            "keeps their own scale"
         )
     batch = max(1, min(count, 8 if count >= FEW else 4))
     steps = max(1, count // batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..contracts import View
+from ..data.decoding import sides
+from ..data.views import as_it_is
 from ..errors import DataError, OptionError, UnknownNameError
-from ..intervals import bootstrap
 from ..structure import tiles
 from ..structure.layers import evaluating
-from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Score, Step
+from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Step
 from . import _pictures
 from ._pictures import as_picture, bicubic, brightness, cut_to_multiple, inner, psnr, rounded, smaller, ssim
 
@@ -183,11 +185,6 @@ class Upscale:
         }
 
 
-def as_it_is(image: Any, truth: Any) -> tuple[Any, Any]:
-    """The view of pictures whose scale is part of the task."""
-    return image, truth
-
-
 def build(
     labels: Sequence[str], *, loss: str = "l1", scale: int = 2, ensemble: bool = False, pairs: bool = False
 ) -> Upscale:
@@ -229,12 +226,24 @@ def has_pairs(dataset: Dataset) -> bool:
     return kinds == {True}
 
 
+def factor_of(dataset: Dataset) -> int | None:
+    """How many times as large the targets of pairs are, by the first pair that can be read; None where that is no
+    `SCALES`."""
+    for item in dataset.items:
+        small, large = (sides(Path(dataset.root, path)) for path in (item.path, item.truth["picture"]))
+        if small and large:
+            return next((n for n in SCALES if large == (small[0] * n, small[1] * n)), None)
+    return None
+
+
 def prefers(dataset: Dataset) -> dict[str, tuple[Any, str]]:
     """What super-resolution wants otherwise than classification."""
     count = len(dataset.part("train"))
     batch = max(1, min(BATCH, count))
     steps = max(1, count // batch)
+    told = factor_of(dataset) if has_pairs(dataset) else None
     return {
+        **({"scale": (told, f"the targets have {told} times the sides of their pictures")} if told else {}),
         "network": (
             "edsr_small",
             "half as deep and wide as EDSR's baseline: a processor learns it in minutes",
@@ -268,14 +277,5 @@ class UpscaleMeter:
         """PSNR in dB with its bootstrap interval over pictures, SSIM, both for bicubic interpolation too, and `gain`,
         how many dB the network has more; means over pictures. Examples have the same figures."""
         table = {name: np.array([row[name] for row in self.found]) for name in self.found[0]}
-        table["loss"][~np.isfinite(table["loss"])] = np.inf  # a network gone wrong: infinitely so
         table["gain"] = table["PSNR"] - table["bicubic_PSNR"]
-        metrics = {name: float(values.mean()) for name, values in table.items()}
-        low, high = bootstrap(table["PSNR"])
-        headline = Score("PSNR", metrics["PSNR"], low, high, True, split)
-        rows = [
-            {"id": name, "truth": None, "predicted": None}
-            | {figure: float(values[n]) for figure, values in table.items()}
-            for n, name in enumerate(self.ids)
-        ]
-        return Evaluation(headline, metrics, len(self.ids), [], examples=rows)
+        return _pictures.evaluation(split, self.ids, table)

@@ -37,7 +37,7 @@ VERBS = {
 GROUPS = {
     "runs": ("fork", "resume", "diff", "report", "delete", "clean"),
     "anatomy": ("conv",),
-    "explain": ("maximize", "examples", "activations", "filters", "space"),
+    "explain": ("maximize", "examples", "activations", "filters", "space", "latent"),
 }
 """Verbs that have commands of their own."""
 PLACES = {

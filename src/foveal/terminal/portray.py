@@ -1,4 +1,4 @@
-"""foveal explain maximize, examples, activations, filters and space: what is typed goes in, an exit code comes out."""
+"""foveal explain maximize, examples, ..., latent: what is typed goes in, an exit code comes out."""
 
 from __future__ import annotations
 
@@ -111,7 +111,21 @@ def space(
     return _portray("space", model, data, out, json, more)
 
 
-COMMANDS: tuple[Callable[..., int], ...] = (maximize, examples, activations, filters, space)
+def latent(
+    model: Model,
+    data: Pictures = None,
+    /,
+    *,
+    layer: Layer = None,
+    out: Out = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Find the pictures that it takes for alike; of an autoencoder, walk through its latent space."""
+    return _portray("latent", model, data, out, json, given({"layer": layer, "device": device}))
+
+
+COMMANDS: tuple[Callable[..., int], ...] = (maximize, examples, activations, filters, space, latent)
 
 
 def _portray(

@@ -65,6 +65,9 @@ def _totals(console: Console, doc: Doc) -> None:
     )  # fmt: skip
     for choice in doc["choices"]:
         console.print(text(f"  {choice['option']} {choice['value']}: {choice['reason']}"))
+    if doc["ending"]:
+        loss = "its own losses" if doc["ending"]["value"] == "own" else doc["ending"]["value"]
+        console.print(text(f"  learns by {loss}: {doc['ending']['reason']}"))
     for name, count in doc["parameters_not_passed"].items():
         console.print(
             text(f"  of which {count:,} in {name}: only training passes it, predictions do without")

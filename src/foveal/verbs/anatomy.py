@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .pruning import Pruned
 
 CLASSES, SIZE = 1000, 224
+USUAL = {"detect": 80, "instances": 80, "segment": 21}
+"""Classes of networks that no labels of pictures are for: COCO's and Pascal VOC's, which their papers have."""
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
@@ -35,7 +37,7 @@ class AnatomyOptions:
     channels: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Channels of the picture (default: 3, or the model's own)."""
     classes: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Outputs of the head (default: 1,000 as published, or the model's own)."""
+    """Outputs of the head (default: 1,000, as published; 80 of detectors, 21 of segmenters; the model's own)."""
     stem: Literal["published", "small"] | None = None
     """First layers: as published, or (small) a 3x3 convolution first that keeps the size, for small pictures."""
     times: bool = True
@@ -68,6 +70,8 @@ class Dissection:
     pruned: tuple[Pruned, ...] = ()
     choices: tuple[Choice, ...] = ()
     """What was left open, or given, of how the network is built, with its reason."""
+    ending: Choice | None = None
+    """The loss that its task learns by, and why it ends in that activation, or in none."""
     html: str | None = None
     svg: str | None = None
 
@@ -77,6 +81,7 @@ class Dissection:
             "network": self.network,
             "input_shape": list(a.shape),
             "choices": [dataclasses.asdict(choice) for choice in self.choices],
+            "ending": dataclasses.asdict(self.ending) if self.ending else None,
             "parameters": a.parameters,
             "parameters_not_passed": a.unused,
             "multiply_adds": a.multiply_adds,
@@ -123,10 +128,12 @@ def anatomy(
     from ..structure.graph import trace
 
     chosen = make(AnatomyOptions, options)
-    for path, ending in ((chosen.html, ".html"), (chosen.svg, ".svg")):
-        _check_file(path, ending)
+    for path, suffix in ((chosen.html, ".html"), (chosen.svg, ".svg")):
+        _check_file(path, suffix)
     _check_prune(network, chosen)
-    built, name, shape, choices = _network(network, chosen)
+    built, name, shape, choices, ending = _network(network, chosen)
+    heads: Callable[[], nn.Module] | None = getattr(built, "before_choosing", None)  # of a detector
+    built = built if heads is None else heads()
     try:
         found = anatomy_of(built, trace(built, (1, *shape)), times=chosen.times)
     except (RuntimeError, ValueError, AssertionError) as error:
@@ -136,7 +143,7 @@ def anatomy(
             "Give another --size or --channels.",
         ) from error
     done, maps = _measured(
-        Dissection(name, found, {}, choices=choices), network, built, shape, chosen, progress
+        Dissection(name, found, {}, choices=choices, ending=ending), network, built, shape, chosen, progress
     )
     return _written(done, maps, chosen)
 
@@ -144,8 +151,11 @@ def anatomy(
 def ends(found: Anatomy) -> list[str]:
     """The last layer at each resolution: what a stage ends with."""
     last: dict[tuple[int, ...], str] = {}
-    for layer in found.layers:
-        if len(layer.output_shape) == 3 and layer.output_shape[-1] > 1 and layer.seconds is not None:
+    passes = {layer.name: n for n, layer in enumerate(found.layers)}
+    for n, layer in enumerate(found.layers):
+        square = len(layer.output_shape) == 3 and layer.output_shape[-1] > 1
+        # what is measured of a layer is its last pass
+        if square and layer.seconds is not None and passes[layer.name] == n:
             last[layer.output_shape[1:]] = layer.name
     return list(last.values())
 
@@ -195,25 +205,33 @@ def _written(done: Dissection, maps: dict[str, Any], chosen: AnatomyOptions) -> 
 
 def _network(
     network: str | Path | nn.Module, chosen: AnatomyOptions
-) -> tuple[nn.Module, str, tuple[int, ...], tuple[Choice, ...]]:
-    """The network, what to call it, the shape `CHW` of its pictures, and what was chosen in building it."""
+) -> tuple[nn.Module, str, tuple[int, ...], tuple[Choice, ...], Choice | None]:
+    """The network, what to call it, the shape `CHW` of its pictures, what was chosen in building it, and how it
+    ends."""
     import torch
 
     if isinstance(network, torch.nn.Module):
         _check_built(chosen, ("classes", "stem"), "a module", "what it was built with")
         size = chosen.size or SIZE
-        return network, type(network).__name__, (chosen.channels or 3, size, size), ()
+        return network, type(network).__name__, (chosen.channels or 3, size, size), (), None
+    from ..plan import tasks_of
+
     name = str(network)
     if _is_name(name):
         size = chosen.size or _published_size(name)
         channels = chosen.channels or 3
+        task = tasks_of(name)[0]
         options, choices = _first_layers(name, size, chosen)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             built: nn.Module = catalog.find("architectures", name).build(
-                name, outputs=chosen.classes or CLASSES, channels=channels, size=size, **options
+                name,
+                outputs=chosen.classes or USUAL.get(task, CLASSES),
+                channels=channels,
+                size=size,
+                **options,
             )
-        return built, name, (channels, size, size), choices
+        return built, name, (channels, size, size), choices, _ending(task)
     from ..plan.published import model_of
 
     if not Path(name).exists() and "/" not in name and not name.endswith(".safetensors"):
@@ -225,7 +243,16 @@ def _network(
     _check_built(chosen, fixed, "a trained model", has)
     size = chosen.size or own.size
     said = f"{model.card.architecture['name']} of {name}"
-    return model.network, said, (own.channels, size, size), ()
+    return model.network, said, (own.channels, size, size), (), _ending(model.task.name, model.task)
+
+
+def _ending(task: str, built: Any = None) -> Choice | None:
+    """The loss that a task learns by, and why it ends in that activation or none; of a trained model its own."""
+    loss, reason = catalog.find("tasks", task).DEFAULTS.get("loss", ("", ""))
+    own = getattr(built, "loss", loss)
+    if own != loss:
+        return Choice("loss", own, f"as it was trained; usual for {task} is {loss}: {reason}", False)
+    return Choice("loss", loss, reason) if loss else None
 
 
 def _first_layers(name: str, size: int, chosen: AnatomyOptions) -> tuple[dict[str, str], tuple[Choice, ...]]:

@@ -1,4 +1,4 @@
-"""foveal explain maximize, examples, activations, filters, space: what a network has learned, for no one picture."""
+"""foveal explain maximize, examples, ..., latent: what a network has learned, for no one picture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Place = str | os.PathLike[str]
 
 PICTURE, ROWS, PAGE = "portrait.png", "portrait.json", "index.html"
-NEEDS_DATA = ("examples", "space")
+NEEDS_DATA = ("examples", "space", "latent")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def portray(
         model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
         kind: `maximize` paints what excites channels or a class most; `examples` finds the pictures that do;
             `activations` shows all layers' maps of one picture; `filters` the first layer's kernels; `space` the
-            data as the network sees it, alike pictures close together.
+            data as the network sees it, alike pictures close together; `latent` the pictures nearest to some, and of
+            an autoencoder what it makes of points between them and along the main axes.
         data: pictures to learn colours from, to search and to map; when not given, a run's own training pictures.
         picture: for `activations` (default: the first of the data).
         layer: by name (`foveal anatomy` lists them).
@@ -137,6 +138,7 @@ OF_KIND = {
     "activations": ("picture", "layer"),
     "filters": ("before",),
     "space": ("layer", "method", "kinds"),
+    "latent": ("layer",),
 }
 """Which options mean something for a kind."""
 
