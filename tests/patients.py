@@ -64,12 +64,13 @@ def posed(
     build: Callable[..., Classify] | None = None,
     seen: Seen | None = None,
     changed: Callable[[nn.Module], None] | None = None,
+    at: Path | None = None,
     **more: Any,
 ) -> Case:
     """The case of a training with these tests of its parts made. `changed` is done to the network after training."""
     kept: list[nn.Module] = []
     given = {} if build is None else {"build": build}
-    case = trained(made, keep=kept, **given, **more)
+    case = trained(made, keep=kept, at=at, **given, **more)
     network = kept[0]
     if changed is not None:
         changed(network)
@@ -81,7 +82,7 @@ def posed(
     from foveal.options import FitOptions
 
     patient = Posed(
-        Run(Path("runs/none")), case.record, case.record.dataset, task, make(TrainOptions, o["train"]),
+        Run(at or Path("runs/none")), case.record, case.record.dataset, task, make(TrainOptions, o["train"]),
         make(FitOptions, o["fit"]), PRE, {"name": "own/staged"}, time.monotonic() + 60, made=made,
         _networks=cast("dict[str, nn.Module]", dict.fromkeys(("best", "last"), network)),
     )  # fmt: skip

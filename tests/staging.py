@@ -24,6 +24,7 @@ from foveal.state import State
 from foveal.tasks import classify
 from foveal.tasks.classify import Classify
 from foveal.values import Choice, Dataset, Facts, Item, Preprocessing
+from foveal.watch.learning import LEARNED
 from foveal.watch.looking import Watch
 
 PRE = Preprocessing(8, 1, (0.5,), (0.25,))
@@ -106,11 +107,12 @@ def trained(
     result: dict[str, Any] | None = None,
     said: dict[str, Any] | None = None,
     keep: list[nn.Module] | None = None,
+    at: Path | None = None,
     **more: Any,
 ) -> Case:
     """Train `made()` by the loop, and gather what a run's folder would hold of it. `more` are fields of `FitOptions`;
     `said` are options of training that the loop is not told, `result` what result.json would hold; the network is put
-    into `keep`."""
+    into `keep`, and what was noted of each picture into the folder `at`."""
     data = data or digits()
     torch.manual_seed(0)
     task = build(LABELS, label_smoothing=smoothing)
@@ -129,6 +131,8 @@ def trained(
     ]
     if keep is not None:
         keep.append(state.network)
+    if at is not None:
+        state.watch.learned.write(at / LEARNED)
     counted = latest(told)
     given = {
         "lr": lr, "batch": batch, "schedule": schedule, "warmup": warmup, "optimizer": optimizer, "epochs": epochs,

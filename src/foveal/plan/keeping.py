@@ -159,8 +159,10 @@ def _lying(dataset: Dataset, preprocessing: Preprocessing, train_size: int | Non
     classes, or one an object. Boxes are nothing beside them."""
     assert dataset.facts is not None, "the data set was examined"
     train = dataset.part("train")
-    kinds = {"instances": sum(len(item.truth or ()) for item in train), "detect": 0}
-    masks = kinds.get(dataset.task, len(train) * _lies(dataset))
+    if dataset.task == "instances":
+        masks = sum(len(item.truth or ()) for item in train)
+    else:
+        masks = len(train) if _lies(dataset) and dataset.task != "detect" else 0
     bare = replace(_cropped(preprocessing, train_size), channels=1)
     return cache.forecast_bytes(masks, dataset.facts, bare)
 

@@ -41,7 +41,7 @@ def examine(case: Case) -> Finding | None:
         f"{many} between layers ({named(inside)}), where activations should; {result(case)}.",
         (
             Evidence(
-                f"{named(inside)}: directly behind a convolution, and layers with weights behind.{shrinks}",
+                f"Directly behind a convolution, with layers with weights behind: {named(inside)}.{shrinks}",
                 {"forward_gain": gains, "alike": alike},
                 layers=inside[:8],
             ),
