@@ -154,7 +154,9 @@ class Explanation:
         image = _resized(self.picture(min(width, height)), width, height)
         scale = (width / seen.width, height / seen.height)
         box = tuple(edge * scale[n % 2] for n, edge in enumerate(seen.box)) if seen.cropped else None
-        return overlay.painted(image, self.at(width, height), self.shows, self.top, box)
+        at = self.target.at
+        asked = None if at is None else tuple(edge * scale[n % 2] for n, edge in enumerate(at))
+        return overlay.painted(image, self.at(width, height), self.shows, self.top, box, asked)
 
     def picture(self, shorter: int | None = None) -> Image.Image:
         """The picture itself."""

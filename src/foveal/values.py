@@ -355,13 +355,16 @@ class Prediction:
 class Target:
     """What an explanation explains: the network's output for `label` before softmax or sigmoid, less that for
     `against` where it is given; or, with `layer`, one of its units: the mean of a channel's map, or its value at
-    `cell` (row, column). Channels and cells count from 0."""
+    `cell` (row, column). Channels and cells count from 0. With `at`, what it says there alone: x0, y0, x1, y1 in the
+    picture's pixels, from edge to edge; `within` is the same in shares of what the network sees."""
 
     label: str = ""
     against: str = ""
     layer: str = ""
     channel: int | None = None
     cell: tuple[int, int] | None = None
+    at: tuple[float, float, float, float] | None = None
+    within: tuple[float, float, float, float] | None = None
 
     @property
     def unit(self) -> str:
@@ -372,7 +375,8 @@ class Target:
     def __str__(self) -> str:
         if self.layer:
             return f"{self.layer}, {self.unit}"
-        return f"{self.label} rather than {self.against}" if self.against else self.label
+        there = "" if self.at is None else f" at {', '.join(f'{edge:g}' for edge in self.at)}"
+        return f"{self.label} rather than {self.against}{there}" if self.against else f"{self.label}{there}"
 
 
 @dataclass(frozen=True, slots=True)

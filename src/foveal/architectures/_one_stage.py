@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C import DisableTorchFunction
 from torchvision.models.detection.fcos import FCOS, FCOSHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.retinanet import RetinaNet, RetinaNetHead
@@ -120,11 +121,23 @@ class OneStage(nn.Module):
             ]
             return found, {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
-    def logits(self, maps: Sequence[Tensor], images: Tensor) -> Tensor:
-        """The classes' logits `BNC` at every place, before any box is chosen; where classes exclude the background,
-        less the background's."""
-        found: Tensor = self.model.head(self.neck(maps))["cls_logits"].float()
-        return found[..., self.first :] - found[..., : self.first] if self.first else found
+    def logits(self, maps: Sequence[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+        """The classes' logits `BNC` at every place, before any box is chosen, where classes exclude the background
+        less the background's; and the boxes `BN4` in pixels, which no gradient follows."""
+        features = self.neck(maps)
+        made = self.model.head(features)
+        found: Tensor = made["cls_logits"].float()
+        with torch.no_grad(), DisableTorchFunction():  # where they lie is no layer's work
+            listed = ImageList(images, [tuple(images.shape[-2:])] * len(images))
+            anchors = self.model.anchor_generator(listed, features)
+            moves = made["bbox_regression"].float()
+            boxes = torch.stack([self.boxes(*pair) for pair in zip(moves, anchors, strict=True)])
+        return found[..., self.first :] - found[..., : self.first] if self.first else found, boxes
+
+    def boxes(self, moves: Tensor, anchors: Tensor) -> Tensor:
+        """The boxes `N4` in pixels that these moves `N4` make of the anchors."""
+        found: Tensor = self.model.box_coder.decode_single(moves, anchors)
+        return found
 
     def said(self, maps: Sequence[Tensor], images: Tensor) -> Losses:
         """What the heads say at every place: classes, boxes, of FCOS also how central the place is."""
@@ -145,6 +158,10 @@ class OneStage(nn.Module):
 
 class FcosStage(OneStage):
     """FCOS (Tian et al. 2019): each cell inside an object tells its class and the distances to the box's sides."""
+
+    def boxes(self, moves: Tensor, anchors: Tensor) -> Tensor:
+        found: Tensor = self.model.box_coder.decode(moves, anchors)
+        return found
 
     def losses(self, targets: Targets, made: Losses, anchors: list[Tensor], counts: list[int]) -> Losses:
         found: Losses = self.model.compute_loss(targets, made, anchors, counts)

@@ -60,9 +60,9 @@ class TwoStage(nn.Module):
             each.append({**first, **heads(own, list(proposals), [size], [target])[1]})
         return self.told(found), {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
-    def logits(self, maps: Sequence[Tensor], images: Tensor) -> Tensor:
-        """The classes' logits `BNC` of every region that is proposed, less the background's; where regions lie is
-        taken as given, and not followed."""
+    def logits(self, maps: Sequence[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+        """The classes' logits `BNC` of every region that is proposed, less the background's, and the regions `BN4` in
+        pixels; where they lie is taken as given, and not followed."""
         features = self.fpn(OrderedDict((str(n), one) for n, one in enumerate(maps)))
         sizes = [tuple(images.shape[-2:])] * len(images)
         with (
@@ -76,7 +76,7 @@ class TwoStage(nn.Module):
         seen = self.roi_heads.box_roi_pool(features, boxes, sizes)
         found, _ = self.roi_heads.box_predictor(self.roi_heads.box_head(seen))
         told: Tensor = (found[:, 1:] - found[:, :1]).view(len(images), most, -1)
-        return told
+        return told, torch.stack(boxes)
 
     def said(self, maps: Sequence[Tensor], images: Tensor) -> list[Tensor]:
         """What the heads say: of every place whether a region is there and where it ends, and of as many regions as

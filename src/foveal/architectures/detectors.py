@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..contracts import About
@@ -100,6 +101,9 @@ class Detector(nn.Module):
     def strongest(self) -> nn.Module:
         return Strongest(self)
 
+    def placed(self) -> nn.Module:
+        return Placed(self)
+
     def before_choosing(self) -> nn.Module:
         return Heads(self)
 
@@ -131,8 +135,18 @@ class Strongest(nn.Module):
         self.training = False
 
     def forward(self, images: Tensor) -> Tensor:
-        found: Tensor = self.head.logits(self.encoder(images), images).amax(1)
+        found: Tensor = self.head.logits(self.encoder(images), images)[0].amax(1)
         return found
+
+
+class Placed(Strongest):
+    """How sure a detector is of each class at each place, and which box it draws there: `BN(C + 4)`, boxes x0, y0, x1,
+    y1 in shares of the input's sides. What is explained of one object."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits, boxes = self.head.logits(self.encoder(images), images)
+        height, width = images.shape[-2:]
+        return torch.cat([logits, boxes / boxes.new_tensor([width, height, width, height])], 2)
 
 
 def _nothing(image: Tensor) -> dict[str, Tensor]:

@@ -82,6 +82,7 @@ def painted(
     shows: Shows,
     top: float,
     seen: tuple[float, ...] | None = None,
+    asked: tuple[float, ...] | None = None,
 ) -> Image.Image:
     """The picture with a map `HW` of its own size laid over it.
 
@@ -89,6 +90,8 @@ def painted(
         top: the value that the strongest colour stands for; 0 draws the picture alone.
         seen: the box x0, y0, x1, y1 that the network saw, in these pixels, where that is not all: a line is
             drawn around it, and what lies outside is darkened.
+        asked: the box whose answer the map explains, where that is not the whole picture's: drawn in black and white,
+            so that it shows on any picture.
     """
     under = np.asarray(image.convert("RGB"), np.float32)
     grey = (under @ np.array((0.299, 0.587, 0.114), np.float32))[..., None]
@@ -106,6 +109,13 @@ def painted(
     if seen is not None:
         x0, y0, x1, y1 = (round(edge) for edge in seen)
         ImageDraw.Draw(made).rectangle((x0, y0, x1 - 1, y1 - 1), outline=EDGE)
+    if asked is not None:
+        pen, (x0, y0, x1, y1) = ImageDraw.Draw(made), (round(edge) for edge in asked)
+        for out, colour in (
+            (2, "black"),
+            (1, "white"),
+        ):  # around what is asked, which a pixel's frame would cover
+            pen.rectangle((x0 - out, y0 - out, x1 - 1 + out, y1 - 1 + out), outline=colour)
     return made
 
 

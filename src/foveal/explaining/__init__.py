@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -31,7 +31,7 @@ from ..structure.taps import untouched
 from ..structure.views import Views
 from ..values import Target
 from ..verdicts import Areas, Dependence, Verdict
-from .given import Given, compared, explainable, network_of, word_of
+from .given import Given, compared, explainable, network_of, placed, word_of
 
 CHUNK = 32
 """Pictures in memory at a time."""
@@ -141,7 +141,8 @@ class _Job:
     def __post_init__(self) -> None:
         pre, network = self.model.preprocessing, self.model.network
         self.views = network.count if isinstance(network, Views) else pre.views
-        self.subject = Subject.of(network_of(self.model), (1, pre.channels, pre.size, pre.size))
+        self.at = self.wanted.target is not None and self.wanted.target.at is not None
+        self.subject = Subject.of(network_of(self.model, at=self.at), (1, pre.channels, pre.size, pre.size))
         self.modules: dict[str, ModuleType] = {
             name: catalog.find("explainers", name) for name in self.wanted.methods
         }
@@ -197,13 +198,8 @@ class _Job:
             return _Shown(number, given, to_input(image, view), placed(*image.size, pre))
         except PictureError as error:
             return error.came
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            SyntaxError,
-            AttributeError,
-        ) as error:  # PIL pictures load now
+        # Pillow's pictures load now
+        except (OSError, ValueError, TypeError, SyntaxError, AttributeError) as error:
             return f"The picture cannot be read: {error or type(error).__name__}"
 
     def _pieces(self, shown: Sequence[_Shown]) -> Iterator[list[_Shown]]:
@@ -286,11 +282,10 @@ class _Job:
                 said = list(task.targets(self.subject.network(inputs)))
         found = []
         for one, target in zip(shown, said, strict=True):
-            if one.given.targets:
-                found.append(list(one.given.targets))
-            else:
-                assert target is not None
-                found.append(list(compared(target, wanted.against)))
+            own: Iterable[Target] = one.given.targets
+            if target is not None and not one.given.targets:
+                own = compared(target, wanted.against)
+            found.append([placed(aim, one.seen, one.given.path) for aim in own])
         return found
 
     def _maps(self, name: str, module: ModuleType, look: Look) -> Maps | None:
@@ -352,7 +347,7 @@ class _Job:
 
     def _with_flips(self, look: Look, maps: Maps, rows: list[Explanation]) -> list[Explanation]:
         """With what little has to be covered to change the answer, on maps of that answer."""
-        if look.unit is not None or len(self.model.labels) < 2:
+        if look.unit is not None or self.at or len(self.model.labels) < 2:
             return rows
         found = flips(look, pixels_of(maps, self.subject), explainable(self.model.task).targets)
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from torch import nn
 from ..contracts import Explainable, Task
 from ..data.colours import with_channels
 from ..data.decoding import open_image
+from ..data.seen import Seen
 from ..errors import OptionError
 from ..model import Model
 from ..structure.views import Views
@@ -55,7 +56,28 @@ def compared(target: Target, against: str) -> Iterable[Target]:
     """A target; where another is given too, that one, and the first less the second."""
     if not against or target.label in ("", against):
         return (target,)
-    return target, Target(against), Target(target.label, against)
+    return target, replace(target, label=against), replace(target, against=against)
+
+
+def placed(target: Target, seen: Seen, path: str) -> Target:
+    """The target, and where the network sees the place that it speaks of.
+
+    Raises:
+        OptionError: it sees nothing of that place.
+    """
+    if target.at is None:
+        return target
+    x0, y0, x1, y1 = seen.box
+    left, right = (min(1.0, max(0.0, (x - x0) / (x1 - x0))) for x in target.at[::2])
+    top, bottom = (min(1.0, max(0.0, (y - y0) / (y1 - y0))) for y in target.at[1::2])
+    if left >= right or top >= bottom:
+        raise OptionError(
+            f"--at {','.join(f'{edge:g}' for edge in target.at)} was given: of {path} the network sees nothing there.",
+            f"Places with x from {max(0.0, x0):g} to {min(seen.width, x1):g} and y from {max(0.0, y0):g} to "
+            f"{min(seen.height, y1):g}, in the picture's pixels.",
+            "Give another place.",
+        )
+    return replace(target, within=(left, top, right, bottom))
 
 
 def explainable(task: Task) -> Explainable:
@@ -73,10 +95,11 @@ def explainable(task: Task) -> Explainable:
     return cast(Explainable, task)
 
 
-def network_of(model: Model) -> nn.Module:
-    """The network that is explained: without the views it looks through, and as its task has it explained."""
+def network_of(model: Model, *, at: bool = False) -> nn.Module:
+    """The network that is explained: without the views it looks through, and as its task has it explained; with
+    `at`, so that its outputs tell where."""
     network = model.network.network if isinstance(model.network, Views) else model.network
-    own = getattr(model.task, "explained", None)
+    own = getattr(model.task, "placed" if at else "explained", None)
     return network if own is None else cast(nn.Module, own(network))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 from torch import Tensor, nn
+from torchvision.ops import box_iou
 
 from ..contracts import View
 from ..data import objects
@@ -333,13 +334,29 @@ class ObjectsTask:
         made: nn.Module = network.strongest()
         return made
 
+    def placed(self, network: Any) -> nn.Module:
+        """The same of every place, with its box: what is explained of one object."""
+        made: nn.Module = network.placed()
+        return made
+
     def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
-        """The strongest logit `B` of the targets' labels, less those of the labels they are held against."""
+        """The strongest logit `B` of the targets' labels, less those of the labels they are held against. Of a target
+        within a box, at the places whose own box has half of both in common; where none has, at the one that has
+        most."""
+        if outputs.dim() == 3:
+            logits, boxes = outputs[..., :-4], outputs[..., -4:].detach()
+            outputs = torch.stack(
+                [
+                    one[_near(own, t.within)].amax(0)
+                    for one, own, t in zip(logits, boxes, targets, strict=True)
+                ]
+            )
         return label_scores(outputs, targets, self.labels)
 
     def targets(self, outputs: Tensor) -> list[Target]:
         """The label of the surest object of each picture."""
-        return [Target(self.labels[place]) for place in outputs.argmax(1).tolist()]
+        logits = outputs[..., :-4].amax(1) if outputs.dim() == 3 else outputs
+        return [Target(self.labels[place]) for place in logits.argmax(1).tolist()]
 
     def target(self, words: str) -> Target:
         return label_target(words, self.labels)
@@ -353,6 +370,15 @@ class ObjectsTask:
 
     def card(self) -> dict[str, Any]:
         return {"name": self.name, "labels": list(self.labels), "loss": self.loss}
+
+
+def _near(boxes: Tensor, within: tuple[float, float, float, float] | None) -> Tensor:
+    """Which of boxes `N4` count for an object within this one, bool `N`: all, where there is none."""
+    if within is None:
+        return torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
+    common = box_iou(boxes, boxes.new_tensor([within]))[:, 0]
+    near: Tensor = (common >= 0.5) | (common == common.max())
+    return near
 
 
 def task(labels: Sequence[str], form: Form, loss: str) -> ObjectsTask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,17 +147,25 @@ class Segment:
 
     def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
         """For each picture the mean logit `B` of its target's label over the pixels that the network gives to that
-        label (all, where it gives none), less that of the label it is held against; as in Seg-Grad-CAM."""
+        label (all, where it gives none), less that of the label it is held against; as in Seg-Grad-CAM. Of a target
+        within a place, over all pixels of that place."""
         found = []
         for logits, target in zip(outputs, targets, strict=True):
             place = self.labels.index(target.label)
             values = logits[place]
             if target.against in self.labels:
                 values = values - logits[self.labels.index(target.against)]
+            if target.within is not None:
+                found.append(_of(values, target.within).mean())
+                continue
             there = (logits.detach().argmax(0) == place).to(values.dtype)
             there = there if there.any() else torch.ones_like(there)
             found.append((values * there).sum() / there.sum())
         return torch.stack(found)
+
+    def placed(self, network: nn.Module) -> nn.Module:
+        """Its outputs tell where as they are."""
+        return network
 
     def targets(self, outputs: Tensor) -> list[Target]:
         """The label that has most pixels of each picture; the background only where there is nothing else."""
@@ -184,6 +193,14 @@ class Segment:
 
 def _plain(mask: Tensor) -> Tensor:
     return mask.as_subclass(Tensor) if isinstance(mask, tv_tensors.Mask) else mask
+
+
+def _of(values: Tensor, within: tuple[float, float, float, float]) -> Tensor:
+    """The part of a map `HW` that lies in a box given in shares of its sides: a pixel at least."""
+    height, width = values.shape
+    left, top = min(int(within[0] * width), width - 1), min(int(within[1] * height), height - 1)
+    right, bottom = math.ceil(within[2] * width - 1e-6), math.ceil(within[3] * height - 1e-6)
+    return values[top : max(top + 1, bottom), left : max(left + 1, right)]
 
 
 def background(labels: Sequence[str]) -> int | None:

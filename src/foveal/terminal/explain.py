@@ -35,6 +35,12 @@ Method = Annotated[
     ),
 ]
 Label = Annotated[str | None, Parameter(help="The label to explain (default: what the network says).")]
+At = Annotated[
+    str | None,
+    Parameter(
+        help="Of the target at one place: X,Y or X0,Y0,X1,Y1 in the picture's pixels (detectors, masks)."
+    ),
+]
 Also = Annotated[str | None, Parameter(help="A second model, held beside the first under one scale.")]
 Errors = Annotated[
     str | None,
@@ -66,6 +72,7 @@ def explained(
     unit: Annotated[
         str | None, Parameter(help="Explain a unit instead: LAYER:CHANNEL or LAYER:CHANNEL:ROW:COLUMN.")
     ] = None,
+    at: At = None,
     also: Also = None,
     errors: Errors = None,
     top: Annotated[int, Parameter(help="Pictures of each kind, where none is given.")] = 3,
@@ -80,7 +87,7 @@ def explained(
     from ..verbs.explain import explain as verb
     from ..verbs.explain import new_folder
 
-    named = {"method": method, "target": target, "against": against, "layer": layer, "unit": unit}
+    named = {"method": method, "target": target, "against": against, "layer": layer, "unit": unit, "at": at}
     more = given({**named, "also": also, "errors": errors})
     found: list[dict[str, Any]] = []
 

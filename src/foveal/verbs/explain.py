@@ -68,6 +68,7 @@ def explain(
     against: str | None = None,
     layer: str | None = None,
     unit: str | None = None,
+    at: str | Sequence[float] | None = None,
     also: Model | Place | None = None,
     errors: str | None = None,
     top: int = 3,
@@ -84,10 +85,10 @@ def explain(
             given, the run's most telling ones: its worst mistakes, surest hits and nearest calls.
         method: names of explainers, or `all`; when not given, `gradcam`, and `occlusion` where the pictures are few.
         target: the label whose score is explained; when not given, what the network says of each picture.
-        against: a label to hold that against: the target's map, this label's, and that of the difference of their
-            scores are made, and shown under one scale.
+        against: a label to hold that against: both maps, and that of their scores' difference, under one scale.
         layer: the layer whose maps class activation methods draw; when not given, the last one that has places.
         unit: one of the network's units to explain instead, `LAYER:CHANNEL` or `LAYER:CHANNEL:ROW:COLUMN`.
+        at: where detectors and segmentation are asked about the target: x, y or x0, y0, x1, y1 in the picture.
         also: a second model, or epoch, that explains what the first says of each picture too, under one scale.
         errors: a label whose mistakes in the run are explained and summed; `LABEL>SAID` for those taken for that.
         top: how many pictures of each kind, where none is given.
@@ -107,13 +108,12 @@ def explain(
     _check(top, also, errors)
     names = _methods(method)
     loaded = loaded_model(model, device, "explain")
-    aim = _target(loaded, target, against, unit)
+    aim = _aim(loaded, target, against, unit, at, also)
     given, chosen = _of_errors(model, errors, pictures, aim) if errors else _given(model, pictures, top, aim)
-    several = hasattr(loaded.task, "explained")
-    wanted, choices = _wanted(names, aim, against or "", layer or "", given, verdict, several)
+    wanted, choices = _wanted(loaded, names, aim, against or "", layer or "", given, verdict)
     where, keep = (None, None) if out is None else (Path(out), Writer(Path(out)))
-    now = None if errors else keep  # what is summed stays in memory until it was
-    found, name = _explained(model, loaded, also, device, given, wanted, now, progress)
+    # what is summed stays in memory until it was
+    found, name = _explained(model, loaded, also, device, given, wanted, None if errors else keep, progress)
     rows = Explanations(found.rows, where, [*chosen, *choices], found.notes, name)
     if errors:
         _with_sums(rows, loaded, given, errors, keep)
@@ -199,19 +199,19 @@ def _methods(method: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _wanted(
+    model: Model,
     names: tuple[str, ...] | None,
     aim: Target | None,
     against: str,
     layer: str,
     given: Sequence[Given],
     verdict: bool,
-    several: bool,
 ) -> tuple[Wanted, list[Choice]]:
     from .. import catalog, explaining
 
     known, choices, strict_ = explaining.explainers(), [], True
     if names is None:
-        names, why = _default(known, aim, layer, len(given), several)
+        names, why = _default(known, aim, layer, len(given), hasattr(model.task, "explained"))
         choices.append(Choice("method", ", ".join(names), why))
         strict_ = False
     elif names == ("all",):
@@ -252,39 +252,24 @@ def _default(
     return (DEFAULT,), f"one pass a picture; {WITNESS} takes many, and is beside it for up to {FEW} pictures"
 
 
-def _target(model: Model, target: str | None, against: str | None, unit: str | None) -> Target | None:
-    """The one target of all pictures, where one is given; labels are checked."""
-    from ..explaining.given import explainable
+def _aim(
+    model: Model,
+    target: str | None,
+    against: str | None,
+    unit: str | None,
+    at: str | Sequence[float] | None,
+    also: object,
+) -> Target | None:
+    """What is explained of all pictures, where something is named."""
+    from ..explaining.aim import aim_of
 
-    if unit is not None:
-        if target is not None or against is not None:
-            raise OptionError(
-                "--unit was given with --target or --against.",
-                "A label's score, or one unit of a layer.",
-                "Leave one of them out.",
-            )
-        return _unit(unit)
-    held = None if against is None else explainable(model.task).target(against)
-    aim = None if target is None else explainable(model.task).target(target)
-    if held is not None and (held == aim or len(model.labels) < 2):
+    if at is not None and also is not None:
         raise OptionError(
-            f"--against {against} was given, which is the target itself.",
-            f"Another of the model's labels: {', '.join(model.labels[:20])}.",
-            "Name another label, or leave --against out.",
+            "--at and --also were both given.",
+            "One model's answer at a place, or two models' answers for the whole picture.",
+            "Leave one out.",
         )
-    return aim
-
-
-def _unit(words: str) -> Target:
-    layer, *numbers = words.split(":")
-    if layer and len(numbers) in (1, 3) and all(n.strip().isascii() and n.strip().isdigit() for n in numbers):
-        channel, *cell = (int(n) for n in numbers)
-        return Target(layer=layer, channel=channel, cell=(cell[0], cell[1]) if cell else None)
-    raise OptionError(
-        f"--unit was given as {words!r}.",
-        "LAYER:CHANNEL for a channel's mean, LAYER:CHANNEL:ROW:COLUMN for one cell; counting begins at 0.",
-        "For example --unit layer3:17, with a layer that foveal anatomy MODEL lists.",
-    )
+    return aim_of(model, target, against, unit, at)
 
 
 def _given(

@@ -1,0 +1,97 @@
+"""What a person asks to have explained: a label, held against another, at a place; or one of the network's units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import OptionError
+from ..model import Model
+from ..values import Target
+from .given import explainable
+
+Box = tuple[float, float, float, float]
+
+
+def aim_of(
+    model: Model,
+    target: str | None,
+    against: str | None = None,
+    unit: str | None = None,
+    at: str | Sequence[float] | None = None,
+) -> Target | None:
+    """The one target of all pictures, where one is given.
+
+    Args:
+        at: a pixel (x, y) or a box (x0, y0, x1, y1) of the picture, as numbers or as words with commas between.
+
+    Raises:
+        UnknownNameError: there is no such label.
+        OptionError: what was given does not go together, or is none of a unit's or a place's forms.
+    """
+    if unit is not None:
+        if target is not None or against is not None or at is not None:
+            raise OptionError(
+                "--unit was given with --target, --against or --at.",
+                "A label's score, or one unit of a layer.",
+                "Leave one of them out.",
+            )
+        return _unit(unit)
+    held = None if against is None else explainable(model.task).target(against)
+    aim = None if target is None else explainable(model.task).target(target)
+    if held is not None and (held == aim or len(model.labels) < 2):
+        raise OptionError(
+            f"--against {against} was given, which is the target itself.",
+            f"Another of the model's labels: {', '.join(model.labels[:20])}.",
+            "Name another label, or leave --against out.",
+        )
+    return aim if at is None else _there(model, aim, at)
+
+
+def _there(model: Model, aim: Target | None, at: str | Sequence[float]) -> Target:
+    """The target at this place."""
+    if not hasattr(model.task, "placed"):
+        raise OptionError(
+            f"--at was given, and the model's task is {model.task.name}, which says one thing of a whole picture.",
+            "--at with models that say what is where: detect, instances, segment.",
+            "Leave --at out.",
+        )
+    if aim is None:
+        raise OptionError(
+            "--at was given without --target.",
+            f"The label that is to be explained there: {', '.join(model.labels[:20])}.",
+            f"For example --target {model.labels[0]} --at 120,80.",
+        )
+    return replace(aim, at=_box(at))
+
+
+def _box(at: str | Sequence[float]) -> Box:
+    """A pixel is the box of its four edges."""
+    try:
+        numbers = [float(one) for one in (at.split(",") if isinstance(at, str) else at)]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) == 2:
+        numbers = [*numbers, numbers[0] + 1, numbers[1] + 1]
+    if len(numbers) == 4 and all(map(math.isfinite, numbers)):
+        x0, y0, x1, y1 = numbers
+        if x0 < x1 and y0 < y1:
+            return x0, y0, x1, y1
+    raise OptionError(
+        f"--at was given as {at!r}.",
+        "X,Y for a pixel, X0,Y0,X1,Y1 for a box (left, top, right, bottom), in the picture's pixels.",
+        "For example --at 120,80 or --at 120,80,200,150; foveal predict tells where objects are.",
+    )
+
+
+def _unit(words: str) -> Target:
+    layer, *numbers = words.split(":")
+    if layer and len(numbers) in (1, 3) and all(n.strip().isascii() and n.strip().isdigit() for n in numbers):
+        channel, *cell = (int(n) for n in numbers)
+        return Target(layer=layer, channel=channel, cell=(cell[0], cell[1]) if cell else None)
+    raise OptionError(
+        f"--unit was given as {words!r}.",
+        "LAYER:CHANNEL for a channel's mean, LAYER:CHANNEL:ROW:COLUMN for one cell; counting begins at 0.",
+        "For example --unit layer3:17, with a layer that foveal anatomy MODEL lists.",
+    )
