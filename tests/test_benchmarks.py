@@ -115,10 +115,11 @@ def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch
     import foveal.state as state
     from foveal.tasks.classify import Classify
 
-    patches = of_the_doctor("patches", monkeypatch)
+    patches = of_the_doctor("second_patches", monkeypatch)  # which has them all
     touched = [(batches.Batches, "to"), (batches.Batches, "epoch"), (batches, "normalise"), (Classify, "step"),
-               (optimizers, "build"), (state, "parameter_groups"), (evaluation, "evaluating"),
-               (recipe, "preprocessing"), (onecycle, "factor"), (exponential, "factor")]  # fmt: skip
+               (optimizers, "build"), (state, "parameter_groups"), (state, "set_trainable"),
+               (evaluation, "evaluating"), (recipe, "preprocessing"), (onecycle, "factor"),
+               (exponential, "factor")]  # fmt: skip
     before = [getattr(owner, name) for owner, name in touched]
     for name, patch in patches.PATCHES.items():
         with patch():
@@ -165,7 +166,8 @@ def test_enough_is_certified_and_adds_up(monkeypatch: pytest.MonkeyPatch) -> Non
         assert len(row["seeds"]) >= 3
         assert (again["low"] > 0, again["points"] >= certificates.POINTS) == (True, True)
         assert again["points"] == pytest.approx(row["points"], abs=1e-4)
-    assert 0.2 < sum(runs.ROWS[name].held_out for name in good) / len(good) < 0.5
+    earlier = [runs.ROWS[name] for name in good if not runs.ROWS[name].second]  # whose author held some out
+    assert 0.2 < sum(row.held_out for row in earlier) / len(earlier) < 0.5
 
 
 @pytest.mark.slow

@@ -35,7 +35,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cases", default="faults,controls")
-    parser.add_argument("--group", choices=("not-held-out", "held-out", "unseen"), help="these rows alone")
+    parser.add_argument(
+        "--group", choices=("not-held-out", "held-out", "unseen", "second"), help="these rows alone"
+    )
     parser.add_argument("--only", nargs="+", default=[], help="names of cases, or how they begin")
     parser.add_argument("--keep", type=Path, default=KEEP)
     parser.add_argument("--jobs", type=int, default=1)
@@ -56,7 +58,9 @@ def chosen(args: argparse.Namespace) -> list[str]:
 
 
 def group(row: Fault | Control) -> str:
-    return "unseen" if row.unseen else "held-out" if row.held_out else "not-held-out"
+    return (
+        "second" if row.second else "unseen" if row.unseen else "held-out" if row.held_out else "not-held-out"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,9 +15,9 @@ from foveal.errors import DivergedError, FovealError
 from foveal.finding import Cure, Finding
 from foveal.training.fork import Mended, fork
 
-from .patches import PATCHES
 from .rows import Fault
 from .runs import RUN, Home, setting_of
+from .second_patches import PATCHES
 
 ENOUGH = 0.8
 """Share of what the fault cost that a cure is to bring back."""

@@ -63,9 +63,10 @@ def register() -> None:
 
 def build(name: str, *, outputs: int, channels: int, size: int) -> nn.Module:
     """Logits (or what is wrong instead) `B, outputs` from `B, channels, size, size`."""
-    from . import unseen_networks  # which builds on this module
+    from . import second_networks, unseen_networks  # which build on this module
 
-    return {**NETWORKS, **unseen_networks.NETWORKS}[name.removeprefix(FAMILY)](outputs, channels)
+    every = {**NETWORKS, **unseen_networks.NETWORKS, **second_networks.NETWORKS}
+    return every[name.removeprefix(FAMILY)](outputs, channels)
 
 
 def head(name: str) -> str:

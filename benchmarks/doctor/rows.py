@@ -33,7 +33,7 @@ class Fault:
     `roots` are the rules any of which names its cause; `useful` others that would help whoever has it. `harm` says
     what it costs: `score` of the test pictures, or `honesty`: how much more the score promises than the base's own
     test pictures then give. `held_out` rows were not looked at while rules were written; `unseen`
-    ones were written by someone who had not read the rules.
+    and `second` ones were written by people who had not read the rules.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Fault:
     harm: str = "score"
     held_out: bool = False
     unseen: bool = False
+    second: bool = False
     source: str = ""
 
     def staged(self) -> Setting:
@@ -79,6 +80,7 @@ class Control:
     seed: int = 0
     held_out: bool = False
     unseen: bool = False
+    second: bool = False
 
     def staged(self) -> Setting:
         return self.setting
@@ -135,5 +137,18 @@ BASES: Mapping[str, Setting] = {
     "bouquets-steps": Setting("bouquets", "efficientnet_lite0", {"freeze": "always", "size": 64, "optimizer": "adamw",
                                                                 "lr": 5e-3, "epochs": 12, "batch": 16}),
     "tags": Setting("tags", "staged/stepped", {**ADAM, "epochs": 10}),
+    "dice": Setting("dice", "staged/dilated", {**SGD, "lr": 0.05, "batch": 30, "epochs": 12}),
+    "dice-smooth": Setting("dice", "staged/smooth", {"optimizer": "momentum", "lr": 0.02, "batch": 24, "epochs": 16}),
+    "flags": Setting("flags", "staged/points", {**ADAM, "batch": 20, "epochs": 12, "flip": False}),
+    "flags-smooth": Setting("flags", "staged/smooth", {**ADAM, "lr": 2e-3, "epochs": 14, "flip": False}),
+    "faces": Setting("faces", "staged/squeezed", {**ADAM, "optimizer": "nadamw", "epochs": 10}),
+    "faces-thin": Setting("faces", "staged/thin", {**ADAM, "lr": 0.015, "batch": 16, "epochs": 16}),
+    "faces-attending": Setting("faces", "staged/attending", {**ADAM, "epochs": 14}),
+    "garments": Setting("garments", "cifar_resnet20", {**SGD, "size": 16, "epochs": 8, "augment": "none"}),
+    "beasts": Setting("beasts", "staged/squeezed", {**ADAM, "size": 24, "epochs": 10}),
+    "fruit": Setting("fruit", "staged/points", {**ADAM, "batch": 16, "epochs": 16}),
+    "petals": Setting("petals", "efficientnet_lite0", {"freeze": "always", "size": 64, "optimizer": "adamw",
+                                                       "lr": 5e-3, "epochs": 8, "batch": 24}),
+    "charms": Setting("charms", "staged/dilated", {**ADAM, "epochs": 12}),
 }  # fmt: skip
 """Sound settings: the twins of the faults. Runs of a few seconds on one thread."""

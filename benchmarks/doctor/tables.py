@@ -88,13 +88,14 @@ def naive_totals(faults: Sequence[Row], controls: Sequence[Row]) -> list[str]:
 
 
 def _mark(row: Row) -> str:
-    return "+" if row["unseen"] else "*" if row["held_out"] else " "
+    return "#" if row["second"] else "+" if row["unseen"] else "*" if row["held_out"] else " "
 
 
 def _sides(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     apart = [
-        ("not held out", [r for r in rows if not (r["held_out"] or r["unseen"])]),
+        ("not held out", [r for r in rows if not (r["held_out"] or r["unseen"] or r["second"])]),
         ("held out", [r for r in rows if r["held_out"]]),
         ("unseen", [r for r in rows if r["unseen"]]),
+        ("second", [r for r in rows if r["second"]]),
     ]
     return [("all", list(rows)), *((title, some) for title, some in apart if 0 < len(some) < len(rows))]

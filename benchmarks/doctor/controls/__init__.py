@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ..rows import Control
-from . import data, unseen, ways
+from . import data, second, unseen, ways
 
-CONTROLS: tuple[Control, ...] = (*ways.CONTROLS, *data.CONTROLS, *unseen.CONTROLS)
+CONTROLS: tuple[Control, ...] = (*ways.CONTROLS, *data.CONTROLS, *unseen.CONTROLS, *second.CONTROLS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..rows import Fault
-from . import code, components, labels, networks, options, scenes, unseen
+from . import code, components, labels, networks, options, scenes, second, unseen
 
 FAULTS: tuple[Fault, ...] = (
     *options.FAULTS, *networks.FAULTS, *components.FAULTS, *code.FAULTS, *labels.FAULTS, *scenes.FAULTS,
-    *unseen.FAULTS,
+    *unseen.FAULTS, *second.FAULTS,
 )  # fmt: skip
