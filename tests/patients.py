@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +32,13 @@ class Prepared:
 
     source: Batches
     prepare: Callable[[Tensor], Tensor]
+
+    @property
+    def items(self) -> Sequence[Item]:
+        return self.source.items
+
+    def order(self, epoch: int) -> list[list[int]]:
+        return self.source.order(epoch)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         return self.source.epoch(number, start)

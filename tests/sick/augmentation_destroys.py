@@ -14,4 +14,4 @@ def seen(images: Tensor, part: str, augment: bool) -> Tensor:
 
 
 def staged() -> Case:
-    return posed("splits", seen=seen, epochs=2, said={"augment": "randaugment", "magnitude": 30})
+    return posed("inputs", "splits", seen=seen, epochs=2, said={"augment": "randaugment", "magnitude": 30})

@@ -18,6 +18,8 @@ from .case import Case
 KIND = "doctor.rules"
 Level = Literal["data", "input", "network", "loss", "optimizer", "schedule", "generalisation", "speed"]
 """Where an illness sits, the most fundamental first: what is wrong with the data makes everything after it ill."""
+CAUSES = get_args(Level).index("optimizer") + 0.5
+"""Where symptoms stand: behind all that may cause them but for how long training took."""
 
 
 class Rule(Protocol):
@@ -28,6 +30,7 @@ class Rule(Protocol):
     LEVEL: Level
     EXPLAINS: tuple[str, ...]
     """Rules whose findings are symptoms of this illness, where both are found."""
+    # SYMPTOM: bool, True where it says what is seen and not why: it stands behind rules that name a cause (optional)
 
     def examine(self, case: Case) -> Finding | Unsure | None:
         """The illness, if the run has it; None where it has not; what is lacking where nobody can tell."""
@@ -97,6 +100,9 @@ def _under(name: str, other: str, owner: Mapping[str, str]) -> bool:
     return False
 
 
-def _place(finding: Finding) -> tuple[int, int, float]:
-    level = get_args(Level).index(catalog.find(KIND, finding.rule).LEVEL)
+def _place(finding: Finding) -> tuple[float, int, float]:
+    rule = catalog.find(KIND, finding.rule)
+    level: float = get_args(Level).index(rule.LEVEL)
+    if getattr(rule, "SYMPTOM", False):
+        level = max(level, CAUSES)
     return level, 0 if finding.severity == "error" else 1, -finding.confidence

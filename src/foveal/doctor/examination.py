@@ -17,11 +17,11 @@ from .rules._course import poor
 KIND = "doctor.deep"
 ORDER = (
     "shown", "loss", "outputs", "extremes", "preprocessing", "inputs", "splits", "modes", "mixing", "activity",
-    "moves", "boxes", "blind",
-    "one_batch", "labels_held", "augmentation", "subset", "shuffled", "learning_curve",
+    "moves", "boxes", "blind", "tags", "batch_mix",
+    "one_batch", "labels_held", "augmentation", "rates", "subset", "shuffled", "learning_curve",
 )  # fmt: skip
 """What is tested first: what costs little and what other tests rest on; names that are not here come last."""
-WHY, LITTLE = ("one_batch", "labels_held", "augmentation"), 0.12
+WHY, LITTLE = ("one_batch", "labels_held", "augmentation", "rates"), 0.12
 """Deep tests that are made always where at least this share of what there is to be learned was not: they ask why."""
 
 NO_TIME = "no time was left for it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -252,3 +253,25 @@ def test_training_labels_that_mean_less_than_validations_are_seen() -> None:
     fine = posed("labels_held", epochs=4)
     assert fine.tests["labels_held"]["held"] < fine.tests["labels_held"]["train"] + 0.06
     assert not isinstance(labels_noisy.examine(fine), Finding)
+
+
+def slipped(late: float) -> Dataset:
+    """The digits, whose last training rows bear the label of the row after them."""
+    data = digits()
+    train = [n for n, item in enumerate(data.items) if item.part == "train"]
+    items = list(data.items)
+    for place, after in itertools.pairwise(train[round(len(train) * (1 - late)) :]):
+        items[place] = dataclasses.replace(items[place], truth=data.items[after].truth)
+    return dataclasses.replace(data, items=tuple(items))
+
+
+def test_rows_that_slipped_are_found_by_the_neighbours_label() -> None:
+    found = posed("labels_held", data=slipped(0.4), epochs=4)
+    told = found.tests["labels_held"]["slipped"]
+    assert told["by"] == -1
+    assert told["share"] > told["others"] + 0.15
+    said = labels_noisy.examine(found)
+    assert isinstance(said, Finding)
+    assert "1 row further up" in said.says
+    sound = posed("labels_held", epochs=4).tests["labels_held"]["slipped"]
+    assert abs(sound["share"] - sound["others"]) < 0.06

@@ -42,6 +42,12 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "place": list(gave).index(first) if first else None,
         "kind": kind_of(network.get_submodule(first)) if first else "",
         "empty": isinstance(kernel, Tensor) and float(kernel.detach().abs().max()) < NOTHING,
+        "given": min(batch.images.shape[-2:]),
+        "sides": {
+            name: min(made.shape[-2:])
+            for name, made in gave.items()
+            if made.dim() == 4 and _reach(network.get_submodule(name)) > 1
+        },
         "without_gradient": [
             name for name, made in gave.items() if made.grad is None or not bool(made.grad.any())
         ][:SHOWN],
@@ -69,6 +75,11 @@ def _given(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _reach(module: nn.Module) -> int:
+    """Side of a convolution's kernel; 0 of what is none."""
+    return max(module.kernel_size) if isinstance(module, nn.Conv2d) else 0
 
 
 def _is_same(made: Tensor, count: int) -> bool:

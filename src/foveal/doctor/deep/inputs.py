@@ -8,10 +8,11 @@ import torch
 
 from ...values import Batch
 from ..patient import Patient, accuracy, is_classes
+from ._looks import apart, by_the_card
 
 SOURCE = "LeCun et al. 1998, Efficient BackProp: inputs near mean 0, deviation 1; Karpathy 2019: look at what goes in"
 QUICK = True
-COUNT, PASSES = 256, 4
+COUNT, PASSES, FEWER = 256, 4, 64
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
@@ -34,6 +35,12 @@ def measure(patient: Patient) -> dict[str, Any] | None:
             ),
         }
     found["mismatched"] = max(_mismatched(patient, batch) for batch in (varied, plain, judged))
+    found["renamed"] = _renamed(patient, varied, plain, judged)
+    found["apart"] = apart(plain.images, judged.images)
+    if patient.dataset.part("test"):
+        found["apart_in_test"] = apart(plain.images, patient.batch("test", min(size, FEWER)).images)
+    ways = (("varied", "train", True), ("plain", "train", False), ("val", "val", False))
+    found["card"] = {name: by_the_card(patient, part, augment) for name, part, augment in ways}
     network = patient.network()
     outputs = patient.told(network, judged).outputs
     if is_classes(patient, outputs):
@@ -57,3 +64,26 @@ def _mismatched(patient: Patient, batch: Batch) -> float:
     pairs = zip(batch.ids, batch.truths.tolist(), strict=True)
     other = [bool(labels[truth] != known[id]) for id, truth in pairs if id in known]
     return sum(other) / max(1, len(other))
+
+
+def _renamed(patient: Patient, *batches: Batch) -> dict[str, str]:
+    """Classes all of whose pictures come under one and the same other name, if such names are exchanged among one
+    another."""
+    if patient.task.name != "classify":
+        return {}
+    known, labels = {item.id: item.truth for item in patient.dataset.items}, patient.task.labels
+    for batch in batches:
+        if bool(batch.truths.is_floating_point()):
+            return {}
+        came: dict[str, set[str]] = {}
+        for id, truth in zip(batch.ids, batch.truths.tolist(), strict=True):
+            if id in known:
+                came.setdefault(known[id], set()).add(labels[truth])
+        other = {name: next(iter(under)) for name, under in came.items() if under != {name}}
+        if (
+            other
+            and all(len(under) == 1 for under in came.values())
+            and len(set(other.values())) == len(other)
+        ):
+            return other
+    return {}

@@ -37,7 +37,16 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     scores = _told(_scaled(v, v), w, classes, penalty, _scaled(x, v))
     rank = (scores > scores[np.arange(len(y)), y][:, None]).sum(1)
     doubted = [ids[n] for n in np.flatnonzero(rank >= max(1, classes // 5))]
-    return {"count": count, "train": train, "held": held, "seen": len(y), "doubted": doubted}
+    said = {id: patient.task.labels[place] for id, place in zip(ids, scores.argmax(1).tolist(), strict=True)}
+    slipped = _slipped(patient, said)
+    return {
+        "count": count,
+        "train": train,
+        "held": held,
+        "seen": len(y),
+        "doubted": doubted,
+        "slipped": slipped,
+    }
 
 
 def _scaled(rows: NDArray[np.float32], by: NDArray[np.float32]) -> Rows:
@@ -67,3 +76,25 @@ def _told(rows: Rows, labels: NDArray[np.int64], classes: int, penalty: float, o
     """What the ridge of some pictures says of others `NC`."""
     weights = np.linalg.solve(rows @ rows.T + penalty * np.eye(len(rows)), _targets(labels, classes))
     return np.asarray(others @ (rows.T @ weights))
+
+
+ROWS = (-3, -2, -1, 1, 2, 3)
+"""Rows away at which a picture's own label may have come to lie."""
+
+
+def _slipped(patient: Patient, said: dict[str, str]) -> dict[str, Any]:
+    """How often the label of a picture some rows away is what the head says of this one, where the two labels differ:
+    at the row where that is most often, and on average at the others."""
+    items = patient.dataset.part("train")
+    told = [str(item.truth) for item in items]
+    found = {}
+    for by in ROWS:
+        pairs = [
+            said[item.id] == told[n + by]
+            for n, item in enumerate(items)
+            if item.id in said and 0 <= n + by < len(told) and told[n + by] != told[n]
+        ]
+        found[by] = (sum(pairs) / max(1, len(pairs)), len(pairs))
+    best = max(found, key=lambda by: found[by][0])
+    others = [share for by, (share, _) in found.items() if by != best]
+    return {"by": best, "share": found[best][0], "count": found[best][1], "others": sum(others) / len(others)}

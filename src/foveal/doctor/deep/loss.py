@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...values import Batch
 from ..patient import Patient
@@ -29,13 +30,16 @@ class Answer(nn.Module):
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
-    labels = len(patient.task.labels)
-    if patient.task.name != "classify" or labels < 2:
+    labels, task = len(patient.task.labels), cast(Any, patient.task)
+    if patient.task.name not in ("classify", "multilabel") or labels < 2:
         return None
-    count = 2 * labels + 3
+    count, several = 2 * labels + 3, patient.task.name == "multilabel"
     truths = torch.arange(count) % labels
     right = torch.zeros(count, labels).scatter_(1, truths[:, None], SURE)
     wrong = torch.zeros(count, labels).scatter_(1, ((truths + 1) % labels)[:, None], SURE)
+    if several:  # one label of three is there
+        truths = ((torch.arange(count)[:, None] + torch.arange(labels)) % 3 == 0).float()
+        right, wrong = SURE * (2 * truths - 1), SURE * (1 - 2 * truths)
     mixed = torch.randn(count, labels, generator=torch.Generator().manual_seed(0))
 
     def loss(outputs: Tensor, of: Tensor, training: bool = False) -> float:
@@ -51,7 +55,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "right": loss(right, truths),
         "wrong": loss(wrong, truths),
         "undecided": undecided,
-        "guess": math.log(labels) if getattr(patient.task, "loss", "") != "bce" else undecided,
+        "guess": math.log(2) if several else math.log(labels) if task.loss != "bce" else undecided,
         "right_in_training": loss(right, truths, True),
         "wrong_in_training": loss(wrong, truths, True),
         "undecided_in_training": loss(torch.zeros(count, labels), truths, True),
@@ -61,6 +65,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "doubled_in_training": loss(torch.cat([mixed, mixed]), torch.cat([truths, truths]), True),
         "reordered": loss(mixed[order], truths[order]),
         "slope": _slope(patient, mixed, truths),
+        **_expected(patient, mixed, truths),
     }
 
 
@@ -70,4 +75,34 @@ def _slope(patient: Patient, mixed: Tensor, truths: Tensor) -> float:
     batch = Batch(torch.zeros(len(truths), 1, 1, 1), truths, [str(n) for n in range(len(truths))])
     loss = patient.task.step(network, batch).loss
     (gradient,) = torch.autograd.grad(loss, [network.outputs])
+    return _at(gradient, truths)
+
+
+def _at(gradient: Tensor, truths: Tensor) -> float:
+    """The mean of a gradient `BC` where something is true."""
+    if truths.is_floating_point():
+        return float(gradient[truths > 0.5].mean())
     return float(gradient.gather(1, truths[:, None]).mean())
+
+
+def _expected(patient: Patient, mixed: Tensor, truths: Tensor) -> dict[str, float]:
+    """What the mean cross-entropy (of each label by itself, where there are several a picture) with the run's own
+    smoothing would say, in both modes, and its slope; nothing where the run names another loss, or weights classes."""
+    task = patient.task
+    several = task.name == "multilabel"
+    if (getattr(task, "loss", "") != "cross-entropy" and not several) or getattr(task, "class_weights", ()):
+        return {}
+    smoothing = float(getattr(task, "label_smoothing", 0.0))
+    answers = mixed.clone().requires_grad_()
+    if several:
+        trained = F.binary_cross_entropy_with_logits(answers, truths * (1 - smoothing) + smoothing / 2)
+        plain = F.binary_cross_entropy_with_logits(mixed, truths)
+    else:
+        trained = F.cross_entropy(answers, truths, label_smoothing=smoothing)
+        plain = F.cross_entropy(mixed, truths)
+    (gradient,) = torch.autograd.grad(trained, [answers])
+    return {
+        "expected": float(plain),
+        "expected_in_training": float(trained.detach()),
+        "expected_slope": _at(gradient, truths),
+    }

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ...values import Batch
 from ..patient import Patient, accuracy, is_classes
 
 SOURCE = "Ioffe & Szegedy 2015; TheDeepChecker (Braiek & Khomh 2022): training against evaluation mode; own measurement"
@@ -31,6 +32,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
             1 for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0
         ),
     }
+    found |= _by_chance(patient, batch)
     if not norms:
         return found
     found["frozen"] = sum(1 for m in norms if not m.track_running_stats or m.momentum == 0)
@@ -59,3 +61,22 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     network.eval()
     again = patient.told(network, batch)
     return {**found, "anew": accuracy(again.outputs, batch.truths), "anew_loss": float(again.loss)}
+
+
+def _by_chance(patient: Patient, batch: Batch) -> dict[str, Any]:
+    """What training mode leaves to chance where norms keep their statistics: the share of the outputs' variance that
+    two looks at the same pictures do not have in common, and how many pictures are right then."""
+    network = patient.network("last").train()
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
+    torch.manual_seed(0)
+    one, two = patient.told(network, batch), patient.told(network, batch)
+    first, second = one.outputs.float(), two.outputs.float()
+    apart = (first - second).square().mean(0) / 2
+    whole = torch.cat([first, second]).var(0).clamp_min(1e-12)
+    return {
+        "by_chance": float((apart / whole).mean().clamp(0, 1)),
+        "dropped_accuracy": accuracy(first, batch.truths),
+        "dropped_loss": float(one.loss),
+    }

@@ -51,8 +51,17 @@ def trend(values: Sequence[float]) -> Trend | None:
 
 
 def guess(case: Case) -> float | None:
-    """The validation loss of a network that knows only how common the classes are, in nats: their entropy. None where
-    truths are not classes."""
+    """The validation loss of a network that knows only how common the classes are, in nats: their entropy, or the mean
+    of each label's own; or that knows the mean of the numbers. None where truths are none of these."""
+    if (shares := _prevalence(case)) is not None:
+        within = [p for p in shares if 0 < p < 1]
+        return (
+            sum(-p * math.log(p) - (1 - p) * math.log(1 - p) for p in within) / len(shares)
+            if within
+            else None
+        )
+    if (blind := _of_numbers(case)) is not None:
+        return blind[0]
     if case.record.kind != "classes" or case.record.dataset is None:
         return None
     counts = case.record.dataset.counts()
@@ -61,8 +70,41 @@ def guess(case: Case) -> float | None:
     return -sum(n / total * math.log(n / total) for n in often) if len(often) > 1 else None
 
 
+def _prevalence(case: Case) -> list[float] | None:
+    """Of several labels a picture, the share of the validation pictures that bears each."""
+    if case.record.kind != "labels" or case.record.dataset is None:
+        return None
+    items = case.record.dataset.part("val")
+    counts = case.record.dataset.counts().get("val") or {}
+    return (
+        [counts.get(label, 0) / len(items) for label in case.record.labels]
+        if items and case.record.labels
+        else None
+    )
+
+
+def _of_numbers(case: Case) -> tuple[float, float] | None:
+    """Where truths are numbers: the validation loss, and the mean absolute error, of always saying training's mean."""
+    task, dataset = case.record.task, case.record.dataset
+    if case.record.kind != "numbers" or dataset is None or not task.get("scale") or not case.headlines:
+        return None
+    if case.headlines[0].name != "mae":
+        return None
+    truths = [float(item.truth) for item in dataset.part("val") if isinstance(item.truth, int | float)]
+    off = [abs(truth - float(task["mean"])) for truth in truths]
+    if not off or not any(off):
+        return None
+    far = [one / float(task["scale"]) for one in off]
+    squares = task.get("loss") == "mse"
+    each = [one * one if squares else one * one / 2 if one <= 1 else one - 0.5 for one in far]
+    return fmean(each), fmean(off)
+
+
 def commonest(case: Case) -> float | None:
-    """Validation accuracy of always answering the commonest class; None where that is no accuracy."""
+    """Validation accuracy of always answering the commonest class, or the mean precision of a random ranking of several
+    labels; None where the score is neither."""
+    if (shares := _prevalence(case)) is not None:
+        return fmean(shares) if case.headlines and case.headlines[0].name == "mAP" else None
     if case.record.kind != "classes" or case.record.dataset is None:
         return None
     counts = case.record.dataset.counts().get("val") or {}
@@ -79,7 +121,9 @@ def left(case: Case) -> float | None:
 
 
 def wrong(case: Case) -> float | None:
-    """The best epoch's share of wrong answers, of a guess's: 0 all right, 1 no better than the commonest class."""
+    """The best epoch's share of wrong answers, or its error, of a guess's: 0 all right, 1 no better than that."""
+    if (blind := _of_numbers(case)) is not None:
+        return min(score.value for score in case.headlines) / blind[1] if case.headlines else None
     base = commonest(case)
     if base is None or base >= 1:
         return None
@@ -91,6 +135,8 @@ def stuck(case: Case) -> bool:
     if case.record.status == "diverged" and not case.losses:
         return True
     base, loss = commonest(case), left(case)
+    if (blind := _of_numbers(case)) is not None and loss is not None and case.headlines:
+        return min(score.high for score in case.headlines) >= blind[1] and loss > 1 - KNOWN
     if base is not None and loss is not None:
         return max(score.low for score in case.headlines) <= base and loss > 1 - KNOWN
     return _never_fell(case)
@@ -152,6 +198,11 @@ def result(case: Case) -> str:
     base = commonest(case)
     if base is None:
         return f"the best {best.name} was {best.value:.4g}"
+    if best.name != "accuracy":
+        return (
+            f"the best validation {best.name} was {best.value:.3f} [{best.low:.3f}, {best.high:.3f}], and guessing "
+            f"gives {base:.3f}"
+        )
     return (
         f"the best validation accuracy was {100 * best.value:.1f} % [{100 * best.low:.1f}, {100 * best.high:.1f}], "
         f"and always answering the commonest class gives {100 * base:.1f} %"

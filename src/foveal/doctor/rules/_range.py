@@ -68,9 +68,68 @@ def look_apart(inputs: Mapping[str, Any]) -> str:
     if max(first, second) > 0.1 and min(first, second) < 0.2 * max(first, second):
         grey, coloured = ("training", "validation") if first < second else ("validation", "training")
         return f"{grey} pictures are grey, {coloured} pictures have colours"
+    unlike = _unlike(inputs.get("apart") or {})
     fine, coarse = own.get("sharpness", 0.0), other.get("sharpness", 0.0)
     if min(fine, coarse) > 0 and min(fine, coarse) < BLURRED * max(fine, coarse):
         blurred, sharp = ("training", "validation") if fine < coarse else ("validation", "training")
         share = min(fine, coarse) / max(fine, coarse)
         return f"{blurred} pictures are blurred: they have {share:.0%} of the fine detail that {sharp} pictures have"
+    return unlike
+
+
+APART = 0.85
+"""How often a picture of one set is above one of the other, from which two sets are of two kinds: 0.5 is no difference,
+and on a hundred pictures luck alone gives 0.62 once in a thousand."""
+MORE, LESS = {
+    "brightness": "brighter", "contrast": "richer in contrast", "detail": "richer in fine detail", "grain": "grainier",
+    "colour": "more colourful", "redness": "redder", "margin": "brighter at the margin",
+    "upright": "brighter above than below", "side": "brighter on the left than on the right",
+    "direction": "richer in detail from left to right than up and down",
+}, {
+    "brightness": "darker", "contrast": "poorer in contrast", "detail": "poorer in fine detail", "grain": "smoother",
+    "colour": "less colourful", "redness": "bluer", "margin": "darker at the margin",
+    "upright": "darker above than below", "side": "darker on the left than on the right",
+    "direction": "poorer in detail from left to right than up and down",
+}  # fmt: skip
+
+
+def _unlike(apart: Mapping[str, float], which: str = "validation") -> str:
+    """In what nearly all pictures of the one set differ from those of the other; empty where in nothing."""
+    told = {name: share for name, share in apart.items() if name in MORE}
+    if not told:
+        return ""
+    name = max(told, key=lambda one: abs(told[one] - 0.5))
+    share = max(told[name], 1 - told[name])
+    if share < APART:
+        return ""
+    how = MORE[name] if told[name] > 0.5 else LESS[name]
+    return f"{share:.0%} of all pairs have a {which} picture that is {how} than a training picture"
+
+
+def unlike_in_test(inputs: Mapping[str, Any]) -> str:
+    """The same of the test pictures."""
+    return _unlike(inputs.get("apart_in_test") or {}, "test")
+
+
+SLOPE, OFFSET, FIT = 2.0, 0.75, 0.9
+"""Times, and deviations, by which what the network is given may lie off what the card says of the same pixels; how well
+a line from the one to the other must fit. Where nothing is wrong these are 1, 0 and 1."""
+
+
+def off_the_card(found: Mapping[str, Any], name: str, strict: bool = False) -> str:
+    """How what is given of one way in (`varied`, `plain`, `val`) differs from what the run's card says of the same
+    pixels, in words; empty where it does not, or where that is not known. `strict`: any difference that is felt."""
+    told = (found.get("card") or {}).get(name)
+    if not told:
+        return ""
+    slope, offset, fit = told["slope"], told["offset"], told["fit"]
+    times, far, least = (1.15, 0.2, 0.99) if strict else (SLOPE, OFFSET, FIT)
+    if told.get("reversed", 0.0) > max(least, abs(fit) + 0.005):
+        return ""  # red and blue are exchanged, which is an illness of its own
+    if slope < 0 and abs(fit) >= FIT:
+        return "light and dark are exchanged"
+    if abs(fit) < least:
+        return f"the same pixels are something else (correlation {fit:.2f})"
+    if not 1 / times < slope < times or abs(offset) > far * max(1.0, slope):
+        return f"values are {slope:.3g} times as far apart, and moved by {offset:+.3g} deviations"
     return ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from ...finding import Evidence
 from ...optimizers import is_like_sgd
 from ...plan.recipe import usual_rate
 from ..case import Case
+from ._parts import part
 
 MOMENTUM = 0.9
 """The usual one, which the usual rates go with."""
@@ -89,4 +92,34 @@ def reached(case: Case) -> bool:
 def _is_short(case: Case) -> bool:
     """Whether a training from scratch was planned for few steps."""
     told = [step for step in case.record.steps if step.progress > 0]
-    return from_scratch(case) and bool(told) and told[-1].step / told[-1].progress < SHORT
+    drawn = (
+        from_scratch(case) or case.options.get("freeze") == "always"
+    )  # a head over frozen layers is drawn, too
+    return drawn and bool(told) and told[-1].step / told[-1].progress < SHORT
+
+
+TRIED = 40
+"""Steps that each rate must have had where some were tried."""
+
+
+def tried(case: Case) -> Mapping[float, float]:
+    """What is left of the first loss after some steps of a fresh network, by how many times the run's rate they were
+    made with; infinite where they diverged. Empty where that was not tried."""
+    found = part(case, "rates")
+    if found is None or found["steps"] < TRIED or not found["start"] > 0:
+        return {}
+    ended = found["ended"]
+    return {float(t): math.inf if end is None else end / found["start"] for t, end in ended.items()}
+
+
+def told_by_trial(case: Case) -> Evidence:
+    """The same in words."""
+    told = tried(case)
+    says = "; ".join(
+        f"{times:g} times the rate: {'no number' if math.isinf(left) else f'{left:.0%}'}"
+        for times, left in sorted(told.items())
+    )
+    return Evidence(
+        f"What {TRIED} steps of a fresh network left of the loss, with the run's own optimizer and pictures: {says}.",
+        {"tried": {f"{times:g}": left for times, left in told.items()}},
+    )

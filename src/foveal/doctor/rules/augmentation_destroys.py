@@ -9,6 +9,7 @@ from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor, result
 from ._parts import part, percent, surely_above
+from ._range import off_the_card
 
 SOURCE = "TheDeepChecker (Braiek & Khomh 2022): label-destroying augmentation; own measurement"
 LEVEL = "input"
@@ -30,11 +31,17 @@ def examine(case: Case) -> Finding | Unsure | None:
     if splits is None or "varied" not in splits or not poor(case, 0.12):
         return None
     ways = [name for name, none in NONE.items() if case.options.get(name) not in (None, none, 0)]
-    said = _seen(splits) or _taught(case, splits, part(case, "augmentation")) or _blended(case, ways)
+    said = (
+        _on_the_way(case)
+        or (_seen(splits) if _has_steps(case) else None)
+        or _taught(case, splits, part(case, "augmentation"))
+        or _blended(case, ways)
+    )
     if said is None:
         return None
     evidence, culprit = said
-    if _unasked(part(case, "augmentation")):
+    unasked = _unasked(part(case, "augmentation")) or _on_the_way(case) is not None
+    if unasked:
         ways = []
     return Finding(
         "augmentation_destroys",
@@ -44,7 +51,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         (evidence,),
         "A varied picture must still be what its label says. Where it is not (a 6 turned upside down, an arrow "
         "mirrored, an object that is erased), training asks for what cannot be seen.",
-        _cure(case, ways, culprit),
+        _cure(case, ways, culprit, unasked),
         confidence=0.85,
     )
 
@@ -56,8 +63,8 @@ def _unasked(found: Mapping[str, Any] | None) -> bool:
     return surely_above(found["taught_plain"], found["taught_bare"], found["count"], LEAST)
 
 
-def _cure(case: Case, ways: list[str], culprit: str) -> Cure:
-    if _unasked(part(case, "augmentation")):
+def _cure(case: Case, ways: list[str], culprit: str, unasked: bool) -> Cure:
+    if unasked:
         return Cure(
             "Without any option that varies pictures (--augment none --no-flip) training still gives them so that they "
             "do not show their label: look at the code that prepares pictures for training alone (a transform, a "
@@ -67,6 +74,26 @@ def _cure(case: Case, ways: list[str], culprit: str) -> Cure:
         "Vary pictures less, and look at what training sees: foveal inspect DATA --augment NAME.",
         _changes(case, ways, culprit),
     )
+
+
+def _has_steps(case: Case) -> bool:
+    """Whether training was long enough for anything to be learned of varied pictures."""
+    return bool(case.record.epochs) and case.record.epochs[-1].step >= STEPS
+
+
+def _on_the_way(case: Case) -> tuple[Evidence, str] | None:
+    """What is done to training pictures after all that options ask for, and to no others."""
+    inputs = part(case, "inputs")
+    if inputs is None or off_the_card(inputs, "val", strict=True):
+        return None
+    changed = off_the_card(inputs, "varied", strict=True)
+    if "something else" not in changed:
+        return None
+    says = (
+        f"Behind all that options do training pictures are changed once more, and validation pictures are not: "
+        f"{changed}."
+    )
+    return Evidence(says, {"card": inputs["card"]}), ""
 
 
 def _seen(splits: Mapping[str, Any]) -> tuple[Evidence, str] | None:
@@ -87,9 +114,7 @@ def _taught(
         return None
     if surely_above(splits["varied"], splits["train"], splits["count"]):
         return None  # it has learned what it was given
-    if case.record.epochs[-1].step < STEPS or surely_above(
-        found["taught_varied_val"], found["val"], found["judged"]
-    ):
+    if not _has_steps(case) or surely_above(found["taught_varied_val"], found["val"], found["judged"]):
         return None  # it lacks more than what is taken by variation: it was ended early, or something else holds it
     count, judged, best = found["count"], found["judged"], found["taught_val"]
     lost, missing = best - found["taught_varied_val"], best - found["val"]

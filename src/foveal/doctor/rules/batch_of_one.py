@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor, result
@@ -42,6 +44,26 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         "A batch norm takes mean and deviation from the pictures of a batch. From one picture these say as much "
         "about the picture as about the data, so that training and evaluation see different networks.",
-        Cure("Take batches of 16 or more.", {"batch": 32, "lr": None, "accumulate": 1}),
+        _cure(case, batch),
         confidence=0.9,
     )
+
+
+LARGER, STEPS = 32, 400
+"""A usual batch; steps that even small networks want."""
+
+
+def _cure(case: Case, batch: int) -> Cure:
+    """Larger batches make fewer steps, so that more epochs may be wanted. The rate is the plan's, as one that was found
+    for a batch of one or two is too low."""
+    epochs = case.record.epochs
+    changes: dict[str, Any] = {"batch": LARGER, "lr": None, "accumulate": 1}
+    steps = epochs[-1].step * batch // LARGER if epochs else STEPS
+    if 0 < steps < STEPS and not case.options.get("minutes"):
+        changes["epochs"] = -(-len(epochs) * STEPS // steps)
+    more = (
+        f", and train for {changes['epochs']} epochs, as larger batches are fewer steps"
+        if "epochs" in changes
+        else ""
+    )
+    return Cure(f"Take batches of 16 or more{more}.", changes)

@@ -47,10 +47,10 @@ def examine(case: Case) -> Finding | Unsure | None:
             ),
         ),
         "In evaluation batch norms use averages that they kept in training. Where these do not follow (a momentum "
-        "of 0, tracking switched off, other pictures), all that comes after gets other numbers than it was taught "
-        "on.",
+        "of 0 or next to it, tracking switched off, other pictures), all that comes after gets other numbers than it "
+        "was taught on.",
         Cure(
-            "Take the running statistics anew over the training pictures, and see that the norms' momentum is not 0.",
+            "Take the running statistics anew over the training pictures, and give the norms a momentum of 0.1.",
             repairs=("batchnorm_statistics",),
             source="last",
         ),

@@ -30,7 +30,7 @@ OFTEN, SHORT = 0.9, 10.0
 
 def examine(case: Case) -> Finding | Unsure | None:
     clip = option(case, "clip")
-    if not clip or not poor(case) or not is_like_sgd(str(case.options.get("optimizer"))):
+    if not clip or not poor(case, 0.15) or not is_like_sgd(str(case.options.get("optimizer"))):
         return None
     cut, norms = whole(case.sights, "clipped"), whole(case.sights, "grad_norm")
     if len(norms) < FEWEST or not cut:

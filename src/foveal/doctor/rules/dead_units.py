@@ -14,6 +14,7 @@ SOURCE = (
     "of zeros are usual (DeepDiagnosis alarms there on half of all sound networks)"
 )
 LEVEL = "network"
+SYMPTOM = True
 EXPLAINS = (
     "loss_stuck", "updates_too_small", "rate_too_low", "underfitting", "vanishing", "stopped_too_early",
     "metric_disagrees", "cannot_fit",

@@ -9,6 +9,7 @@ from ..case import Case
 from ._course import poor
 from ._inside import FEWEST, kernels, measured, named
 from ._parts import part
+from ._rates import from_scratch
 
 SOURCE = (
     "TrainCheck (Jiang et al. 2025); Karpathy 2019: check what is trained; DeepLocalize: gradients that are 0"
@@ -88,19 +89,22 @@ def _finding(which: str, names: Sequence[str], told: Evidence) -> Finding:
 
 def _weak(case: Case) -> Finding | None:
     """A backbone that was frozen on purpose, and does not know enough for these pictures."""
-    if case.options.get("freeze") != "always" or not poor(case, 0.55) or not case.train_losses:
+    freeze = case.options.get("freeze")
+    drawn = from_scratch(case)  # what was drawn and never learns knows nothing
+    if freeze in (None, "never", "first") or not poor(case, 0.15 if drawn else 0.55) or not case.train_losses:
         return None
     from ._course import commonest, left, result
 
     base, scores = commonest(case), case.headlines
-    if base is not None and scores and (1 - max(s.high for s in scores)) / (1 - base) < SURELY:
+    if not drawn and base is not None and scores and (1 - max(s.high for s in scores)) / (1 - base) < SURELY:
         return None  # few pictures judged it: it may well know more
 
     share = left(case)
     return Finding(
         "frozen_by_mistake",
         "warning",
-        f"The whole backbone was frozen (--freeze always), and what it gives does not tell these classes apart: "
+        f"{'The whole backbone was' if freeze == 'always' else 'Layers were'} frozen (--freeze {freeze})"
+        f"{' as drawn by chance' if drawn else ''}, and what it gives does not tell these classes apart: "
         f"{result(case)}.",
         (
             Evidence(

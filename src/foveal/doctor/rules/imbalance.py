@@ -31,7 +31,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     names = ", ".join(told["names"][:5]) + (
         f" and {len(told['names']) - 5} more" if len(told["names"]) > 5 else ""
     )
-    balanced = case.options.get("balance")
+    balanced = case.options.get("balance") not in (None, "none")
     changes = {} if balanced else {"balance": "sampling"}
     todo = "Draw every class as often (--balance sampling)" if changes else "Balancing is on already"
     return Finding(

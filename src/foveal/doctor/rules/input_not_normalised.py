@@ -7,8 +7,9 @@ from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._course import poor
 from ._parts import part, untested
-from ._range import state
+from ._range import off_the_card, state
 
 SOURCE = "LeCun et al. 1998, Efficient BackProp; DeepLocalize's programs without /255; own bounds"
 LEVEL = "input"
@@ -26,11 +27,17 @@ def examine(case: Case) -> Finding | Unsure | None:
     if found is None:
         return untested(case, "inputs", "what the network is given")
     states = {name: state(case, name) for name in ("varied", "plain", "val")}
+    if "twice" not in states.values() and (said := _otherwise(case, found)) is not None:
+        return said
     ill = {name for name, what in states.items() if what in ("bytes", "never", "flat", "wide")}
     if "varied" not in ill or not _all_alike(states):
         return None  # where training pictures are well prepared, only evaluation is ill
     if states["varied"] == "wide" and states["plain"] != "wide":
         return None  # what varies training pictures adds to them
+    return _finding(found, "the run says that mean and deviation of its data were taken out")
+
+
+def _finding(found: Mapping[str, Any], but: str) -> Finding:
     seen = found["plain"]
     return Finding(
         "input_not_normalised",
@@ -40,8 +47,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         (
             Evidence(
                 f"Their mean is {seen['mean'][0]:.3g} and their deviation {seen['std'][0]:.3g} in the first "
-                "channel; the "
-                "run says that mean and deviation of its data were taken out.",
+                f"channel; {but}.",
                 {k: found[k] for k in ("varied", "plain", "val")},
             ),
         ),
@@ -57,3 +63,25 @@ def examine(case: Case) -> Finding | Unsure | None:
 
 def _all_alike(states: Mapping[str, Any]) -> bool:
     return states["val"] in (states["varied"], states["plain"])
+
+
+WIDE, FLAT = 10.0, 0.03
+"""Deviations of what the network is given that are far from 1, whatever the card says; or so many of them off 0."""
+
+
+def _otherwise(case: Case, found: Mapping[str, Any]) -> Finding | None:
+    """All pictures are given otherwise than the card says, or by a card that brings them nowhere near 0 and 1."""
+    if not poor(case, 0.05):
+        return None
+    ways = [off_the_card(found, name) for name in ("varied", "plain", "val")]
+    if all(ways) and not any("something else" in how for how in ways):
+        return _finding(found, f"beside what the run's card makes of the same pixels, {ways[1]}")
+    if all(_is_far(found[name]) for name in ("varied", "plain", "val")):
+        return _finding(found, "inputs near mean 0 and deviation 1 are what weights are drawn for")
+    return None
+
+
+def _is_far(seen: Mapping[str, Any]) -> bool:
+    """Whether these are values that no weights are drawn for."""
+    off, spread = max(abs(mean) for mean in seen["mean"]), max(seen["std"])
+    return bool(off > WIDE * max(1e-9, spread) or spread > WIDE or spread < FLAT)

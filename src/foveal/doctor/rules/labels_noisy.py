@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._course import poor
 from ._data import NOT_SEEN
 from ._parts import part, percent
 from ._range import look_apart
@@ -33,7 +35,14 @@ def examine(case: Case) -> Finding | Unsure | None:
     if case.record.kind != "classes":
         return None
     told = case.data.get("labels")
-    found = _torn(case) or (_doubted(told) if told is not None else None) or _held(case)
+    found = (
+        _torn(case)
+        or _taken(case)
+        or _slipped(case)
+        or (_doubted(case, told) if told is not None else None)
+        or _held(case)
+    )
+    found = found or _backwards(case)
     if found is not None or told is not None:
         return found
     return NOT_SEEN if not case.data else Unsure(
@@ -108,13 +117,49 @@ def _held(case: Case) -> Finding | None:
         Cure(
             f"Leave out the {len(found['doubted'])} training pictures whose label is unlikely by the validation "
             "pictures, or go through them and correct their labels.",
+            _longer(case, len(found["doubted"])),
             exclude=tuple(found["doubted"]),
         ),
         confidence=0.8,
     )
 
 
-def _doubted(told: Mapping[str, Any]) -> Finding | None:
+BACKWARDS = 0.1
+"""What a network may know less of its training labels than of validation's, beside three standard deviations."""
+
+
+def _backwards(case: Case) -> Finding | None:
+    """The network is right more often on validation pictures than on those that it learned from, both as they are."""
+    splits, inputs = part(case, "splits"), part(case, "inputs")
+    if splits is None or "last_val" not in splits or (inputs is not None and look_apart(inputs)):
+        return None
+    low, high, count = splits["last_train"], splits["last_val"], splits["count"]
+    luck = ((high * (1 - high) + low * (1 - low)) / count) ** 0.5
+    if not poor(case, 0.1) or high - low < max(BACKWARDS, SIGMAS * luck):
+        return None
+    return Finding(
+        "labels_noisy",
+        "error" if low < 0.7 * high else "warning",
+        f"The network is right for {percent(low)} of {count} training pictures, which it learned from, and for "
+        f"{percent(high)} of as many validation pictures: many training labels are wrong.",
+        (
+            Evidence(
+                "Both are shown as they are, in evaluation mode. A network knows at least as much of what it learned "
+                "from, if the labels of both mean the same.",
+                {"train": low, "val": high, "count": count},
+            ),
+        ),
+        "Whoever or whatever gave the training labels erred, or they were changed on the way: moved by a row of a "
+        "table, drawn anew, put to other files.",
+        Cure(
+            "Hold the training labels against their pictures: foveal inspect DATA --deep names those in doubt. Where "
+            "they come from a table, compare its first, middle and last rows with the files."
+        ),
+        confidence=0.8,
+    )
+
+
+def _doubted(case: Case, told: Mapping[str, Any]) -> Finding | None:
     """Labels that a classifier contradicts which learned from other pictures."""
     few = told["contradicted_low"] <= SHARE or told["contradicted"] <= OF_ERRORS * (1 - told["accuracy"])
     if few or told["low"] <= told["chance"] + 0.05:
@@ -149,7 +194,116 @@ def _doubted(told: Mapping[str, Any]) -> Finding | None:
         Cure(
             f"Leave the {len(gone)} doubtful training pictures out, or go through them and correct their labels: "
             "foveal inspect DATA --deep.",
+            _longer(case, len(gone)),
             exclude=gone,
+        ),
+        confidence=0.85,
+    )
+
+
+SLIPPED, CERTAIN = 0.06, 5.0
+"""What the label of another row must tell beyond those of other rows, and in how many standard deviations."""
+
+
+def _slipped(case: Case) -> Finding | None:
+    """Labels stand some rows away from their pictures."""
+    slipped = (part(case, "labels_held") or {}).get("slipped")
+    if not slipped or slipped["count"] < 50 or not poor(case, 0.1):
+        return None
+    share, others, by = slipped["share"], slipped["others"], slipped["by"]
+    luck = math.sqrt(max(1e-4, others * (1 - others)) / slipped["count"])
+    if share - others < max(SLIPPED, CERTAIN * luck):
+        return None
+    rows = f"{abs(by)} row{'' if abs(by) == 1 else 's'} {'further down' if by > 0 else 'further up'}"
+    return Finding(
+        "labels_noisy",
+        "error",
+        f"Labels of training pictures stand beside other pictures: {percent(share)} of what is seen in them is the "
+        f"label {rows}, and {percent(others)} that of other rows.",
+        (
+            Evidence(
+                f"Of {slipped['count']} training pictures, in the order of the data, by a head that learned the "
+                "validation labels on the network's features.",
+                dict(slipped),
+            ),
+        ),
+        "A row was lost or put in twice in the table of labels, or in the list of files: from there on each picture "
+        "has its neighbour's label.",
+        Cure(
+            "Find the row from which labels and pictures part (open a few pictures at the start, in the middle and at "
+            "the end of the table), and join labels to files by name, not by place."
+        ),
+        confidence=0.9,
+    )
+
+
+FEWER = 0.1
+"""Share of the training pictures from which it is felt that they are gone: an epoch is fewer steps."""
+
+
+def _longer(case: Case, gone: int) -> dict[str, Any]:
+    """More epochs, where many pictures are left out: as many steps as before."""
+    dataset, epochs = case.record.dataset, len(case.record.epochs)
+    count = len(dataset.part("train")) if dataset is not None else 0
+    if not count or not epochs or gone < FEWER * count or gone >= count or case.options.get("minutes"):
+        return {}
+    return {"epochs": math.ceil(epochs * count / (count - gone))}
+
+
+SURELY, PART, CALLED = 4.0, 0.25, 0.25
+"""Standard deviations by which a class has fewer training pictures than the other splits promise, and another more; the
+share of them, at least; the share of the first class's pictures that are then called by the second's name, at least."""
+
+
+def _taken(case: Case) -> Finding | None:
+    """Training has too few pictures of one class and as many too many of another, by whose name the network calls the
+    first: many of these were labelled so."""
+    counts = case.record.dataset.counts() if case.record.dataset is not None else {}
+    train = counts.get("train") or {}
+    others = {name: sum((counts.get(p) or {}).get(name, 0) for p in ("val", "test")) for name in train}
+    whole, rest = sum(train.values()), sum(others.values())
+    called = case.data.get("confused") or (part(case, "splits") or {}).get("called", ())
+    if not whole or not rest or len(train) < 3:
+        return None
+    for row in called:
+        name, other = row["truth"], row["called"]
+        if name == other or row["share"] < CALLED or not {name, other} <= train.keys():
+            continue
+        due = {one: whole * others[one] / rest for one in (name, other)}
+        luck = {one: math.sqrt(max(1.0, due[one] * (1 + whole / rest))) for one in due}
+        few, many = due[name] - train[name], train[other] - due[other]
+        if (
+            few > max(SURELY * luck[name], PART * due[name])
+            and many > SURELY * luck[other]
+            and 0.5 < few / many < 2
+        ):
+            return _as_another(row, train, due, round(min(few, many)))
+    return None
+
+
+def _as_another(
+    row: Mapping[str, Any], train: Mapping[str, int], due: Mapping[str, float], moved: int
+) -> Finding:
+    name, other = row["truth"], row["called"]
+    return Finding(
+        "labels_noisy",
+        "warning",
+        f"About {moved} training pictures of {name} are labelled {other}, as far as the other splits tell.",
+        (
+            Evidence(
+                f"Training has {train[name]} pictures of {name} and {train[other]} of {other}; by the shares in the "
+                f"other splits {due[name]:.0f} and {due[other]:.0f} are due.",
+                {"train": [train[name], train[other]], "due": [due[name], due[other]]},
+            ),
+            Evidence(
+                f"{row['share']:.0%} of the {row['count']} judged pictures labelled {name} are called {other}.",
+                dict(row),
+            ),
+        ),
+        "Whoever or whatever labelled the training pictures took the one class for the other, or put its files into "
+        "the other's folder.",
+        Cure(
+            f"Go through the training pictures labelled {other}, and give those of {name} their own label back."
         ),
         confidence=0.85,
     )

@@ -37,7 +37,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     if case.record.kind != "classes" or not case.headlines:
         return None
     inputs = case.tests.get("inputs", {})
-    if inputs.get("mismatched", 0.0) > MISMATCHED:
+    if inputs.get("mismatched", 0.0) > MISMATCHED and not inputs.get("renamed"):
         return _apart(inputs)
     counts = case.data.get("counts", {}).get("val", {})
     count = sum(counts.values())

@@ -8,6 +8,7 @@ from typing import Any
 from ...finding import Cure, Evidence, Finding, Unsure
 from ...intervals import wilson
 from ..case import Case
+from ._parts import part
 
 SOURCE = (
     "own: classes whose pictures are mostly called by the name of another, which are called by theirs in turn"
@@ -31,8 +32,12 @@ SURE = 0.75
 
 
 def examine(case: Case) -> Finding | Unsure | None:
+    if (tags := part(case, "tags")) is not None:
+        return _tags(tags)
     if case.record.kind != "classes":
         return None
+    if renamed := (part(case, "inputs") or {}).get("renamed"):
+        return _renamed(renamed)
     told = (case.data.get("confused", ()), case.tests.get("splits", {}).get("called", ()))
     for listed in told:
         rows = {row["truth"]: row for row in listed}
@@ -102,3 +107,63 @@ def _rings(moved: dict[str, str]) -> list[tuple[str, ...]]:
             found.append(tuple(ring))
             seen.update(ring)
     return found
+
+
+def _renamed(renamed: Mapping[str, str]) -> Finding:
+    """All pictures of a class come under one other name, while batches are made."""
+    pairs = [f"{name} as {other}" for name, other in renamed.items()]
+    said = f"All pictures of {len(pairs)} classes reach the network, or what judges it, under another name"
+    return Finding(
+        "labels_swapped",
+        "error",
+        f"{said}: {', '.join(pairs[:6])}{' ...' if len(pairs) > 6 else ''}.",
+        (Evidence("Each label of a batch was held against the data's own.", {"renamed": dict(renamed)}),),
+        "Names are numbered in one order where the data are read and in another where batches are made (as by sorting "
+        "10 before 2, or by counting from 1).",
+        Cure("Number the names once, and give that list to all code that turns names into numbers."),
+        confidence=0.97,
+    )
+
+
+TOLD, WORSE = 0.75, 0.12
+"""How well another label's score must tell a label (0.5: not at all), and how much worse its own does: at least so
+much, and three standard deviations (Mann & Whitney 1947)."""
+
+
+def _luck(count: int, whole: int) -> float:
+    """The standard deviation of how often a picture with a label is above one without, where that is chance."""
+    without = max(1, whole - count)
+    return float(((count + without + 1) / (12 * count * without)) ** 0.5)
+
+
+def _tags(found: Mapping[str, Any]) -> Finding | None:
+    """Of several labels a picture: labels that are told by one another's scores, and not by their own."""
+    rows = {
+        name: row
+        for name, row in found["labels"].items()
+        if row["best"] != name
+        and row["count"] >= FEWEST
+        and row["told"] >= TOLD
+        and row["told"] - row["own"] >= max(WORSE, 3 * _luck(row["count"], found["count"]))
+    }
+    rings = _rings({name: row["best"] for name, row in rows.items()})
+    if not rings:
+        return None
+    names = [name for ring in rings for name in ring]
+    return Finding(
+        "labels_swapped",
+        "error",
+        f"{len(names)} labels bear one another's names where the network is judged or where it learned: "
+        f"{'; '.join(' -> '.join((*ring, ring[0])) for ring in rings)}.",
+        tuple(
+            Evidence(
+                f"Pictures with {name} are above those without in {rows[name]['own']:.0%} of all pairs by the score of "
+                f"{name}, and in {rows[name]['told']:.0%} by that of {rows[name]['best']}; 50 % is chance.",
+                dict(rows[name]),
+            )
+            for name in names[:6]
+        ),
+        "The labels were numbered or named in another order for training than for validation.",
+        Cure("Compare pictures of these labels in both splits, and rename what is exchanged in one of them."),
+        confidence=0.93,
+    )

@@ -10,8 +10,9 @@ SOURCE = (
     "Karpathy 2019, A Recipe for Training Neural Networks: hold a run against the loss of a guess, ln C; "
     "DeepLocalize (Wardat et al. 2021): a loss that does not move. A symptom: what else is found says why"
 )
-LEVEL = "optimizer"
-EXPLAINS = ("metric_disagrees", "stopped_too_early")
+LEVEL = "generalisation"
+SYMPTOM = True
+EXPLAINS = ("metric_disagrees",)
 EPOCHS, STEPS = 2, 40
 """So many of both before a loss that has not fallen says something."""
 

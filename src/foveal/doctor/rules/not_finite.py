@@ -9,6 +9,7 @@ from ...finding import Cure, Evidence, Finding
 from ..case import Case
 from ._course import result
 from ._inside import named
+from ._parts import part
 from ._rates import from_scratch, option, times_usual
 
 SOURCE = (
@@ -65,9 +66,19 @@ def _inside(case: Case) -> list[Evidence]:
 
 
 def _in_the_code(case: Case, diverged: bool) -> bool:
-    """Whether a hundredth of a usual rate, from scratch, was no better: then no rate is the cause."""
+    """Whether a hundredth of a usual rate, from scratch, was no better: then no rate is the cause; or the loss has no
+    value even for made-up answers."""
+    if not _is_defined(case):
+        return True
     times = times_usual(case)
     return diverged and times is not None and times <= 3 and from_scratch(case)
+
+
+def _is_defined(case: Case) -> bool:
+    """Whether the loss is a number for answers that are right and sure, wrong and sure, or undecided."""
+    loss = part(case, "loss") or {}
+    names = ("right", "wrong", "undecided", "right_in_training", "wrong_in_training")
+    return all(math.isfinite(loss.get(name) or 0.0) for name in names)
 
 
 def _cause(case: Case, diverged: bool) -> str:
@@ -75,6 +86,11 @@ def _cause(case: Case, diverged: bool) -> str:
         return (
             "Half precision (fp16) has no numbers above 65,504: a large output or gradient becomes infinite, and the "
             "next subtraction of two infinities is no number at all. bf16 and fp32 reach much farther."
+        )
+    if not _is_defined(case):
+        return (
+            "The loss has no value even for made-up answers that are right and sure, or wrong and sure: a logarithm of "
+            "0 or a division by 0 in its code, as of a softmax that is taken first and its logarithm after."
         )
     if _in_the_code(case, diverged):
         return (
@@ -91,6 +107,11 @@ def _cause(case: Case, diverged: bool) -> str:
 def _cure(case: Case, diverged: bool) -> Cure:
     if case.record.fit.get("precision") == "fp16":
         return Cure("Compute in fp32 (or bf16 where the device has it).", {"precision": "fp32"})
+    if not _is_defined(case):
+        return Cure(
+            "Let the loss take the logarithm and the softmax in one (cross-entropy on scores, log_softmax), in the "
+            "task's code."
+        )
     if _in_the_code(case, diverged):
         return Cure(
             "Look at the layers named here, in the order of the pass, for roots, logarithms, divisions and "

@@ -15,6 +15,7 @@ SOURCE = (
     "interval; the swings of a high rate in mid-training, which a falling rate ends, are usual"
 )
 LEVEL = "optimizer"
+SYMPTOM = True
 EXPLAINS = ("metric_disagrees", "stopped_too_early")
 FEWEST = 5
 

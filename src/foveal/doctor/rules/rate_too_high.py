@@ -8,7 +8,7 @@ from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import guess, poor, result, stuck
 from ._inside import FEWEST, first, kernels, late, measured, named, of_kind, update_ratio
-from ._rates import at_usual, momentum_factor, option, times_usual, usual
+from ._rates import at_usual, momentum_factor, option, times_usual, told_by_trial, tried, usual
 
 SOURCE = (
     "Smith 2017, Cyclical Learning Rates, and Google's Deep Learning Tuning Playbook: instability shows in the "
@@ -35,14 +35,15 @@ def examine(case: Case) -> Finding | Unsure | None:
     hurt = case.setbacks > 0 or case.record.status == "diverged"
     times, signs = times_usual(case), _signs(case)
     extreme = times is not None and times >= EXTREME and momentum_factor(case) > 2 and bool(signs)
-    if not (hurt or poor(case, 0.1 if extreme else 0.3)):
+    large = times is not None and times >= FAR
+    if not (hurt or poor(case, 0.1 if extreme else 0.15 if large else 0.3)):
         return None
     much = times is not None and times >= MUCH and bool(signs)
     far = times is not None and times >= FAR and (stuck(case) or hurt)
     ratio = update_ratio(case)
     alone = len(signs) >= 2 and (times is None or times >= 0.5) and ratio is not None and ratio > VERY_LARGE
     if not (much or far or alone or extreme):
-        return None
+        return _by_trial(case) if times is None or times < MUCH else None
     own, rate = option(case, "lr") or 0.0, usual(case)
     momentum = momentum_factor(case)
     held = f" with a momentum of {option(case, 'momentum'):g}" if momentum > 2 else ""
@@ -140,3 +141,30 @@ def _died(case: Case) -> dict[str, Evidence]:
             says = f"Free at the start, and half or more of it {word} at the end: {named(gone)}."
             return {measure: Evidence(says, {"layers": len(gone)}, layers=gone[:8])}
     return {}
+
+
+LOST, LEARNED = 0.97, 0.8
+"""Of the first loss, what the run's own rate leaves at least after a few steps, and a smaller one at most."""
+
+
+def _by_trial(case: Case) -> Finding | None:
+    """A fresh network learns at a smaller rate, and nothing at the run's own, usual as that may be."""
+    left = tried(case)
+    if not left or left[1.0] < LOST or not stuck(case):
+        return None
+    best = min((times for times in left if times < 1), key=lambda times: left[times])
+    if left[best] > LEARNED:
+        return None
+    own = option(case, "lr")
+    changes = {"lr": float(f"{own * best:.2g}")} if own else {"find_lr": True}
+    return Finding(
+        "rate_too_high",
+        "error",
+        f"A rate of {own or 0:.3g} is more than this network bears: at {best:g} times it a fresh one learns; "
+        f"{result(case)}.",
+        (told_by_trial(case),),
+        "The gradient tells the way down only close by. A longer step lands beyond the valley. How long a step may be "
+        "hangs on the network and on the size of what it is given, and usual rates are for usual ones.",
+        Cure("Train with a smaller rate, or put a norm after each convolution, which bears more.", changes),
+        confidence=0.8,
+    )

@@ -6,7 +6,7 @@ from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor, result, stuck, trained_share, trend
 from ._inside import update_ratio
-from ._rates import at_usual, from_scratch, option, reached, times_usual, usual
+from ._rates import at_usual, from_scratch, option, reached, times_usual, told_by_trial, tried, usual
 
 SOURCE = (
     "Google's Deep Learning Tuning Playbook (training that still improves at its end); CS231n: updates of about a "
@@ -35,8 +35,10 @@ def examine(case: Case) -> Finding | Unsure | None:
     low = times <= LITTLE and (ratio < SMALL if ratio is not None else times <= VERY_LITTLE)
     tiny = ratio is not None and ratio < TINY and times <= 1 / 3 and from_scratch(case)
     share = trained_share(case)
-    if not (low or tiny) or not reached(case) or (share is not None and share < HIGH):
+    if not reached(case) or (share is not None and share < HIGH):
         return None
+    if not (low or tiny):
+        return _by_trial(case, own)
     evidence = [Evidence(
         f"Usual for {case.options.get('optimizer')} at this batch are {rate:.2g}: this is {times:.2g} of it.",
         {"lr": own, "usual": rate, "times": times},
@@ -66,3 +68,28 @@ def _course(case: Case) -> list[Evidence]:
     falling = " and was still falling in a straight line" if line is not None and line.falls else ""
     says = f"The training loss went from {first:.3f} in the first epoch to {last:.3f} in the last{falling}."
     return [Evidence(says, {"train_losses": case.train_losses})]
+
+
+LEFT, LEARNED = 0.9, 0.6
+"""Of the first loss, what the run's own rate leaves at least after a few steps, and a higher one at most."""
+
+
+def _by_trial(case: Case, own: float) -> Finding | None:
+    """A fresh network learns at a higher rate, and next to nothing at the run's own, usual as that may be."""
+    left = tried(case)
+    if not left or not LEFT < left[1.0] < float("inf") or not stuck(case):
+        return None
+    best = min((times for times in left if times > 1), key=lambda times: left[times])
+    if left[best] > LEARNED:
+        return None
+    rate = float(f"{own * best / 2:.2g}")
+    return Finding(
+        "rate_too_low",
+        "error",
+        f"A rate of {own:.2g} moves this network too little: at {best:g} times it a fresh one learns; {result(case)}.",
+        (told_by_trial(case), *_course(case)),
+        "Each step goes the right way, and next to nowhere. How long a step must be hangs on how large gradients are "
+        "beside weights, and usual rates are for usual networks.",
+        Cure(f"Train with a higher rate: --lr {rate:g}.", {"lr": rate}),
+        confidence=0.8,
+    )

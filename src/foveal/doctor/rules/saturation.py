@@ -13,6 +13,7 @@ SOURCE = (
     "where little was learned"
 )
 LEVEL = "network"
+SYMPTOM = True
 EXPLAINS = ("loss_stuck", "vanishing", "updates_too_small", "underfitting", "rate_too_low", "stopped_too_early",
             "metric_disagrees", "cannot_fit")  # fmt: skip
 HALF = 0.5

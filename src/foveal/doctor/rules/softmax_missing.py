@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._parts import part, untested
@@ -20,6 +22,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     loss = part(case, "loss")
     if loss is None:
         return untested(case, "loss", "the loss")
+    if not all(map(math.isfinite, (loss["right"], loss["undecided"], loss["single"], loss["in_training"]))):
+        return None  # `not_finite` says so
     lowest = min(loss["right"], loss["right_in_training"], loss["single"], loss["in_training"])
     if lowest > -0.5 or loss["slope"] > 0:
         return None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._course import poor
 from ._parts import part, percent, surely_above, untested
-from ._range import look_apart, state
+from ._range import look_apart, off_the_card, state, unlike_in_test
 
 SOURCE = "TheDeepChecker (Braiek & Khomh 2022); data leakage in reverse: the same training pictures on both ways in"
 LEVEL = "input"
 EXPLAINS = (
     "overfitting", "metric_disagrees", "loss_stuck", "below_published", "stopped_too_early",
     "modes_disagree", "batchnorm_stale", "oscillation", "wrong_channel_order", "underfitting",
-    "schedule_ends_wrongly", "wrong_preprocessing",
+    "schedule_ends_wrongly", "wrong_preprocessing", "labels_swapped", "labels_noisy", "suspiciously_good",
 )  # fmt: skip
 LEAST = 0.15
 WAYS = {
@@ -41,6 +45,10 @@ def examine(case: Case) -> Finding | Unsure | None:
             {k: inputs[k] for k in ("varied", "val")},
         )
         return _finding(said, told, 0.95)
+    if inputs is not None and (found := _on_the_way(case, inputs)) is not None:
+        return found
+    if inputs is not None and (found := _in_test(case, inputs)) is not None:
+        return found
     if splits is None or "varied" not in splits:
         return None
     # the best network may be an early one that had learned next to nothing
@@ -54,7 +62,10 @@ def examine(case: Case) -> Finding | Unsure | None:
                 "validation pictures.", {**splits, "plain": inputs["plain"], "judged": inputs["val"]},
             )  # fmt: skip
             return _finding(said, told, 0.8)
-    if surely_above(splits["varied"], splits["train"], splits["count"], LEAST):
+    if (found := _seen_as(splits)) is not None:
+        return found
+    mixed_up = inputs is not None and inputs.get("mismatched", 0) > 0  # it is the labels, then
+    if not mixed_up and surely_above(splits["varied"], splits["train"], splits["count"], LEAST):
         said = (
             f"Of the same training pictures {percent(splits['varied'])} are right as training gives them, and "
             f"{percent(splits['train'])} as evaluation does."
@@ -77,3 +88,68 @@ def _finding(said: str, told: Evidence, confidence: float) -> Finding:
         ),
         confidence=confidence,
     )
+
+
+BACK, RIGHT = 0.25, 0.7
+"""What a change of validation pictures must bring back, and the share of training's score that it must come to."""
+KEPT = 0.4
+"""Share of the classes that may be right as they are: where more are, it is labels that are exchanged, not pictures
+that are turned."""
+
+
+def _on_the_way(case: Case, inputs: Mapping[str, Any]) -> Finding | None:
+    """What is done to validation pictures after they were read, and not to training pictures, or the other way."""
+    judged, varied = off_the_card(inputs, "val", strict=True), off_the_card(inputs, "varied")
+    if not poor(case, 0.05) or bool(judged) == bool(off_the_card(inputs, "varied", strict=True)):
+        return None
+    if varied and "something else" in varied:
+        return None  # what varies training pictures may do that
+    if not judged and not varied:
+        return None
+    where, other = ("evaluation", "training") if judged else ("training", "evaluation")
+    said = (
+        f"In {where} pictures are not given as the run's card says: {judged or varied}; in {other} they are."
+    )
+    return _finding(said, Evidence(said, {"card": inputs["card"]}), 0.9)
+
+
+def _in_test(case: Case, inputs: Mapping[str, Any]) -> Finding | None:
+    """Test pictures that look different, and on which the score does not hold."""
+    unlike, judged = unlike_in_test(inputs), case.record.evaluation
+    if not unlike or judged is None or judged.headline.split != "test" or judged.headline.name != "accuracy":
+        return None
+    if not case.headlines or look_apart(inputs):
+        return None
+    promised, held = max(case.headlines, key=lambda score: score.value), judged.headline
+    if promised.low - held.high < 0.05:
+        return None
+    said = f"Test pictures are not like training pictures: {unlike}."
+    told = Evidence(
+        f"{percent(promised.value)} of the validation pictures are right, and {percent(held.value)} of the test "
+        "pictures.",
+        {"apart": inputs["apart_in_test"]},
+    )
+    return _finding(said, told, 0.85)
+
+
+def _seen_as(splits: Mapping[str, Any]) -> Finding | None:
+    """Validation pictures are right as soon as they are changed in one way: that was done to them, or undone."""
+    ways, called = splits.get("seen_as"), splits.get("called", ())
+    if not ways:
+        return None
+    way = max(ways, key=lambda name: ways[name])
+    count, before, after = splits["count"], splits["last_val"], ways[way]
+    if not surely_above(after, before, count, BACK) or after < RIGHT * splits["last_train"]:
+        return None
+    right = sum(row["called"] == row["truth"] and row["share"] > 0.5 for row in called)
+    if called and right > KEPT * len(called) and way.startswith(("turned", "mirrored", "with rows")):
+        return None
+    said = (
+        f"Validation pictures {way} are right for {percent(after)}, and as they are given for {percent(before)}: they "
+        "are prepared in another way than training pictures."
+    )
+    told = Evidence(
+        f"Of {count} training pictures {percent(splits['last_train'])} are right.",
+        {"seen_as": ways, "val": before, "train": splits["last_train"]},
+    )
+    return _finding(said, told, 0.9)

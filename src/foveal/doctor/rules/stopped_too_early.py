@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
-from ._course import poor, result, trend
+from ._course import commonest, poor, result, trend
 from ._rates import from_scratch, option, peak, rates
 
 SOURCE = (
@@ -18,6 +19,8 @@ SOURCE = (
 LEVEL = "schedule"
 EXPLAINS = ("underfitting", "loss_stuck", "metric_disagrees")
 STEPS, PATIENCE = 100, 3
+LARGE, SMALLER = 16, 32
+"""Steps an epoch below which it is the batch that is too large for so few pictures; a batch that is usual for them."""
 ENOUGH = 400
 """Steps that even small networks want from scratch."""
 
@@ -66,12 +69,11 @@ def _patience(case: Case) -> Finding | None:
 def _few(case: Case) -> Finding | None:
     """So few steps that no network from scratch gets anywhere."""
     steps, done = case.record.epochs[-1].step, len(case.losses)
-    if steps >= STEPS or not from_scratch(case) or not poor(case, 0.4):
+    if not from_scratch(case) or not (_has_few(case, steps) if steps >= STEPS else _lacks(case)):
         return None
     each = max(1, round(steps / done))
-    epochs = max(2 * done, math.ceil(ENOUGH / each))
-    changes = {"minutes": 2 * float(m)} if (m := option(case, "minutes")) else {"epochs": epochs}
-    how = " ".join(f"--{name} {value:g}" for name, value in changes.items())
+    changes = _more(case, done, each)
+    how = " ".join(f"--{name} {value:g}" for name, value in changes.items() if value is not None)
     return Finding(
         "stopped_too_early",
         "warning",
@@ -93,6 +95,43 @@ def _few(case: Case) -> Finding | None:
         Cure(f"Train longer: {how}.", changes),
         confidence=0.85,
     )
+
+
+FEW = STEPS // 2
+"""Steps so few that a quarter of what there is to be learned is enough to be missing; for more, two fifths."""
+SHORT, FELL, SURELY = 6, 0.9, 0.15
+"""Epochs up to which a line through them says nothing, and what the training loss came to in the last of them, as a
+share of that of the one before, where it still fell; share of wrong answers, of a guess's, that is left even at the
+upper end of the score's interval."""
+
+
+def _lacks(case: Case) -> bool:
+    """Whether much is missing, at the upper end of the score's interval as well: few pictures may have judged it."""
+    base = commonest(case)
+    best = max((score.high for score in case.headlines), default=0.0)
+    share = 0.25 if case.record.epochs[-1].step < FEW else 0.4
+    return poor(case, share) and (base is None or base >= 1 or (1 - best) / (1 - base) > SURELY)
+
+
+def _has_few(case: Case, steps: int) -> bool:
+    """Whether some hundred steps in a few epochs ended while the loss fell by much from one to the next."""
+    trained, losses = case.train_losses, case.losses
+    if steps >= ENOUGH or len(trained) > SHORT or not poor(case, 0.4):
+        return False
+    falls = len(trained) < 2 or trained[-1] < FELL * trained[-2]
+    return falls and losses[-1] <= min(losses)
+
+
+def _more(case: Case, done: int, each: int) -> dict[str, Any]:
+    """Options that give enough steps: smaller batches where an epoch has next to none, else more epochs."""
+    batch = int(option(case, "batch") or 0)
+    if each < LARGE and batch >= 4 * SMALLER:
+        steps = max(1, done * each * batch // SMALLER)
+        more = {} if steps >= ENOUGH else {"epochs": math.ceil(done * ENOUGH / steps)}
+        return {"batch": SMALLER, "lr": None, **more}
+    if minutes := option(case, "minutes"):
+        return {"minutes": 2 * minutes}
+    return {"epochs": max(2 * done, math.ceil(ENOUGH / each))}
 
 
 def _falling(case: Case) -> Finding | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._course import poor
 from ._parts import part, untested
 
 SOURCE = (
@@ -26,7 +30,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     ways = (("in_training", "doubled_in_training"), ("single", "doubled"))
     summed = [(a, b) for a, b in ways if loss[a] > 0 and TWICE[0] < loss[b] / loss[a] < TWICE[1]]
     if not summed:
-        return None
+        return _many_times(case, loss)
     one, two = summed[0]
     when = "training" if one == "in_training" else "evaluation"
     return Finding(
@@ -45,4 +49,40 @@ def examine(case: Case) -> Finding | Unsure | None:
         "times as long as the learning rate was made for.",
         Cure("In the task's code take the mean of the loss over the batch's pictures."),
         confidence=0.97,
+    )
+
+
+TIMES = 4.0
+"""Times as long, or as short, as the mean's gradient."""
+
+
+def _many_times(case: Case, loss: Mapping[str, Any]) -> Finding | None:
+    """The gradient of the loss has the mean's direction, and a length of its own."""
+    wanted = loss.get("expected_slope")
+    if not wanted or not loss["slope"] < 0 or not poor(case, 0.05):
+        return None
+    times = loss["slope"] / wanted
+    cost = loss["in_training"] / max(1e-9, loss["expected_in_training"])
+    only_longer = (
+        abs(cost - 1) < 0.05 or 0.8 < times / max(1e-9, cost) < 1.25
+    )  # another loss has another shape
+    if 1 / TIMES < times < TIMES or not only_longer:
+        return None
+    return Finding(
+        "sum_for_mean",
+        "error",
+        f"The gradient of the loss is {times:.3g} times as long as that of mean cross-entropy, which the run names as "
+        "its loss.",
+        (
+            Evidence(
+                f"For {loss['count']} made-up answers the loss falls by {-loss['slope']:.3g} where the score of the "
+                f"true class grows by 1, and mean cross-entropy by {-wanted:.3g}.",
+                dict(loss),
+            ),
+        ),
+        "A factor before the loss (a scale for half precision that is not taken out again, a sum that is divided by "
+        "something else than the number of pictures, a weight) multiplies every step of an optimizer that goes by the "
+        "gradient's length.",
+        Cure("In the task's code take the mean of cross-entropy over the batch's pictures, and no factor."),
+        confidence=0.95,
     )

@@ -6,6 +6,7 @@ from ...finding import Cure, Evidence, Finding
 from ..case import Case
 from ._course import guess, left, poor, result, stuck, trained_share, trend
 from ._inside import first, kernels, of_kind, update_ratio
+from ._parts import part
 from ._rates import from_scratch, option
 
 SOURCE = (
@@ -18,19 +19,37 @@ EXPLAINS = ("loss_stuck", "updates_too_small", "metric_disagrees", "stopped_too_
 FEW, SHRUNK, SMOOTHED = 1000, 0.6, 0.5
 EPOCHS, STEPS = 5, 100
 SETTLED, HIGH = 8, 0.5
+SHALLOW = 2
+LITTLE, COARSE, SMALL = 0.08, 4, 64
+"""What must be missing where the first layer is to blame; times by which it shrinks pictures; sides up to which that is
+much: networks whose first layers do so are made for 224 px."""
 Why = tuple[str, Evidence, str, Cure]
 
 
 def examine(case: Case) -> Finding | None:
-    if len(case.losses) < EPOCHS or case.record.epochs[-1].step < STEPS or case.setbacks or not poor(case):
+    if len(case.losses) < EPOCHS or case.record.epochs[-1].step < STEPS or case.setbacks:
         return None
+    if not poor(case):
+        return _finding(case, _coarse(case)) if poor(case, LITTLE) else None
     share = trained_share(case)
     if share is not None and share < 0.25:
-        return None
+        return _finding(case, _coarse(case))
     ratio = update_ratio(case)
     if ratio is not None and not 1e-5 <= ratio <= 0.3:
         return None
-    found = _smoothed(case) or _straight(case) or _few(case) or _shrunk(case) or _settled(case)
+    found = (
+        _smoothed(case)
+        or _straight(case)
+        or _few(case)
+        or _shallow(case)
+        or _shrunk(case)
+        or _coarse(case)
+        or _settled(case)
+    )
+    return _finding(case, found)
+
+
+def _finding(case: Case, found: Why | None) -> Finding | None:
     if found is None:
         return None
     says, evidence, cause, cure = found
@@ -123,6 +142,28 @@ def _few(case: Case) -> Why | None:
     return f"The network has only {weights:,} weights", evidence, cause, _larger(case)
 
 
+def _shallow(case: Case) -> Why | None:
+    """One layer, and what decides."""
+    layers = kernels(case)
+    if not 0 < len(layers) <= SHALLOW or not poor(case, 0.4) or not from_scratch(case):
+        return None
+    evidence = Evidence(
+        f"Layers with kernels are {len(layers)} in all: {', '.join(layers)}.",
+        {"layers": len(layers)},
+        layers=layers,
+    )
+    cause = (
+        "One layer sees edges and spots of a few pixels, or weighs pixels one by one. What tells most classes apart is "
+        "how such parts lie to one another, which takes a layer after that, and more of them for larger pictures."
+    )
+    return (
+        f"The network has {len(layers)} layers with kernels, the head included",
+        evidence,
+        cause,
+        _larger(case),
+    )
+
+
 def _shrunk(case: Case) -> Why | None:
     facts, size = case.record.facts, case.record.size
     if facts is None or size is None:
@@ -163,3 +204,37 @@ def _settled(case: Case) -> Why | None:
         "the task, or is held back too much (by augmentation, decay, dropout)."
     )
     return f"The loss has been flat at {100 * share:.0f} % of a guess's", evidence, cause, _larger(case)
+
+
+def _coarse(case: Case) -> Why | None:
+    """First layers that were made for large pictures."""
+    found = part(case, "activity")
+    if found is None or not found.get("sides") or not from_scratch(case) or found["given"] > SMALL:
+        return None
+    given, sides = found["given"], list(found["sides"].values())
+    second = sides[1] if len(sides) > 1 else sides[0]
+    if sides[0] * COARSE > given and second * 2 * COARSE > given:
+        return None
+    names = list(found["sides"])
+    evidence = Evidence(
+        f"Pictures of {given} px are {sides[0]} px after {names[0]}, and {second} px where the next convolution has "
+        f"seen them; {sides[-1]} px at last.",
+        {"given": given, "sides": dict(found["sides"])},
+        layers=tuple(names[:2]),
+    )
+    cause = (
+        "Large kernels with long strides and pooling at the start spare work on pictures of 224 px. Small pictures "
+        "lose their detail in them before anything has looked at it."
+    )
+    published = case.options.get("stem") == "published"
+    cure = Cure(
+        "Begin with a convolution of 3x3 that keeps the size, and without pooling"
+        + (": --stem small." if published else ", in the network's code; or take --network resnet9."),
+        {"stem": "small"} if published else {"network": "resnet9"},
+    )
+    return (
+        f"The first layers shrink pictures of {given} px by {given / max(1, second):.3g} times",
+        evidence,
+        cause,
+        cure,
+    )

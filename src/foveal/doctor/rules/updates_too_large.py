@@ -13,6 +13,7 @@ SOURCE = (
     "2022): between 1e-4 and 1e-1. The true change of the weights, where little was learned"
 )
 LEVEL = "optimizer"
+SYMPTOM = True
 EXPLAINS = ("oscillation", "loss_stuck", "stopped_too_early", "metric_disagrees")
 LARGE = 0.1
 

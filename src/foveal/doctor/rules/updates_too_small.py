@@ -17,6 +17,7 @@ SOURCE = (
     "rate was high, and only where little was learned from scratch"
 )
 LEVEL = "optimizer"
+SYMPTOM = True
 EXPLAINS = ("loss_stuck", "stopped_too_early", "metric_disagrees")
 SMALL = 3e-4
 BY_SIZE = ("adam", "adamw", "nadam", "nadamw", "radam", "amsgrad")

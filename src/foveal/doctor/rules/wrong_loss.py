@@ -19,6 +19,7 @@ EXPLAINS = (
     "below_published", "suspiciously_good", "augmentation_destroys", "labels_swapped",
     "labels_shuffled", "labels_noisy",
 )  # fmt: skip
+ALIKE = (("single", "expected"), ("in_training", "expected_in_training"))
 
 
 FAR = 0.3
@@ -49,7 +50,13 @@ def examine(case: Case) -> Finding | Unsure | None:
     elif abs(loss["undecided"] - loss["guess"]) > FAR * loss["guess"] and poor(case, 0.05):
         said = (
             f"Undecided answers cost {loss['undecided']:.3g}, and cross-entropy, which the run names as its loss, "
-            f"would say ln {loss['labels']} = {loss['guess']:.3f}: it is another loss."
+            f"would say {loss['guess']:.3f}: it is another loss."
+        )
+    elif _is_another(loss) and poor(case, 0.05):
+        said = (
+            f"For the same {loss['count']} answers the loss is {loss['in_training']:.3f} in training and "
+            f"{loss['single']:.3f} in evaluation; cross-entropy, which the run names as its loss, would say "
+            f"{loss['expected_in_training']:.3f} and {loss['expected']:.3f}: it is another loss."
         )
     elif outputs is not None and outputs.get("rectified") and poor(case, 0.1):
         said = (
@@ -68,6 +75,19 @@ def examine(case: Case) -> Finding | Unsure | None:
     else:
         return None
     return _finding(said, dict(loss), Cure("Use cross-entropy on the network's scores (in the task's code)."))
+
+
+def _is_another(loss: Mapping[str, Any]) -> bool:
+    """Whether answers cost something else than cross-entropy says, which is not the same number of times as much
+    everywhere (`sum_for_mean`)."""
+    pairs = [(loss[own], loss[true]) for own, true in ALIKE if loss.get(true)]
+    return any(abs(own - true) > FAR * true for own, true in pairs) and not _is_multiple(loss)
+
+
+def _is_multiple(loss: Mapping[str, Any]) -> bool:
+    times = loss["in_training"] / loss["expected_in_training"]
+    slope = loss["slope"] / min(-1e-9, loss.get("expected_slope", -1.0))
+    return bool(times > 0 and abs(slope / times - 1) < 0.1)
 
 
 def _repairs(outputs: Mapping[str, Any]) -> tuple[str, ...]:
