@@ -74,7 +74,7 @@ def on_pixels(maps: Maps, subject: Subject) -> Tensor:
         return maps.pixels
     assert maps.cells is not None
     assert maps.place is not None
-    return spread(maps.cells, subject.grid(maps.place), subject.size)
+    return spread(maps.cells, subject.drawn(maps.place), subject.size)
 
 
 def raw(maps: Maps) -> Tensor:

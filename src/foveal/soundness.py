@@ -53,7 +53,7 @@ def pixels_of(maps: Maps, subject: Subject) -> Tensor:
         return maps.pixels
     if maps.cells is None or maps.place is None:
         raise ValueError("an explainer gives pixels, or cells and their place")
-    return spread(maps.cells, subject.grid(maps.place), subject.size)
+    return spread(maps.cells, subject.drawn(maps.place), subject.size)
 
 
 def sums(maps: Maps) -> list[tuple[float, float]] | None:
@@ -107,7 +107,7 @@ def redrawn(look: Look, turn: int = 0, seen: Tensor | None = None) -> Redrawn:
                     parameter.copy_(_drawn(parameter, draw))
         if all_of_them:
             _recalibrate(network, look.images if seen is None else seen)
-        made.append(Subject(network, look.subject.graph))
+        made.append(Subject(network, look.subject.graph, look.subject.shifts))  # drawn as ours are
     return Redrawn(*made)
 
 
@@ -159,7 +159,7 @@ def dependence(explain: Explain, look: Look, others: Redrawn, own: Maps | None =
     found: dict[str, list[float | None]] = {}
     for name in ("last_layer", "all_weights"):
         other = again(look, getattr(others, name))
-        theirs = pixels_of(explain(other), other.subject)
+        theirs = pixels_of(explain(other), look.subject)
         if maps.shows == "size":
             found[name] = _alike(shown.abs(), theirs.abs())
             found[f"signed_{name}"] = _alike(shown, theirs)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .data.marked import Marked
+
 PARTS = ("train", "val", "test")
 
 
@@ -356,7 +358,8 @@ class Target:
     """What an explanation explains: the network's output for `label` before softmax or sigmoid, less that for
     `against` where it is given; or, with `layer`, one of its units: the mean of a channel's map, or its value at
     `cell` (row, column). Channels and cells count from 0. With `at`, what it says there alone: x0, y0, x1, y1 in the
-    picture's pixels, from edge to edge; `within` is the same in shares of what the network sees."""
+    picture's pixels, from edge to edge; `within` is the same in shares of what the network sees. `mask` says which of
+    the pixels in there count, where not all do."""
 
     label: str = ""
     against: str = ""
@@ -365,6 +368,7 @@ class Target:
     cell: tuple[int, int] | None = None
     at: tuple[float, float, float, float] | None = None
     within: tuple[float, float, float, float] | None = None
+    mask: Marked | None = None
 
     @property
     def unit(self) -> str:
@@ -376,6 +380,7 @@ class Target:
         if self.layer:
             return f"{self.layer}, {self.unit}"
         there = "" if self.at is None else f" at {', '.join(f'{edge:g}' for edge in self.at)}"
+        there = there if self.mask is None else f" in {self.mask.name}"
         return f"{self.label} rather than {self.against}{there}" if self.against else f"{self.label}{there}"
 
 

@@ -149,7 +149,7 @@ def test_eigencam_by_its_formula(network, subject):
 
 def test_scorecam_by_its_formula(network, subject):
     a, _, scores, _ = halves(network, IMAGES)
-    grid = subject.grid(subject.last_map or 0)
+    grid = subject.drawn(subject.last_map or 0)
     by_hand = np.zeros((3, 8, 8))
     for b in range(3):
         blank = score(network, torch.zeros_like(IMAGES[b]), b)
@@ -175,7 +175,7 @@ def score(network: nn.Module, image: Tensor, which: int) -> float:
 def enlarged(cells: Array, grid: Grid, side: int) -> Array:
     """By NumPy's own interpolation, one axis after the other."""
     for axis in (0, 1):
-        at = (np.arange(side) - grid.centre[axis]) / grid.jump[axis]
+        at = (np.arange(side) - grid.centre[axis] - grid.shift[axis]) / grid.jump[axis]
         cells = np.apply_along_axis(lambda row, at=at: np.interp(at, np.arange(len(row)), row), axis, cells)
     return cells
 

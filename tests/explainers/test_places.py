@@ -117,6 +117,36 @@ def test_energy_lies_in_the_box(name):
     assert found >= 3
 
 
+def test_maps_lie_on_the_shape_not_beside_it():
+    """The middle of what Grad-CAM draws, by its cube, beside that of the shape's box, the mean over pictures in pixels:
+    no shift, where cells stretched evenly over the picture are half a cell too low and too far to the right."""
+    images, kinds, boxes = pictures(1)
+    seen = subject()
+    with untouched(seen.network):
+        asked = [Target(shapes.LABELS[k]) for k in kinds[:, 0].tolist()]
+        look = Look(seen, normalise(images, shapes.PRE), asked, shapes.task().score, shapes.PRE)
+        found = catalog.find("explainers", "gradcam").explain(look)
+    assert found.cells is not None
+    middles = (boxes[:, 0, :2] + boxes[:, 0, 2:] - 1).flip(1) / 2
+    drawn, stretched = (
+        (centres(m.clamp(min=0) ** 3) - middles).mean(0)
+        for m in (
+            on_pixels(found, seen),
+            F.interpolate(found.cells[:, None], (64, 64), mode="bilinear")[:, 0],
+        )
+    )
+    print(f"\ndown and to the right by {drawn.tolist()}, stretched by {stretched.tolist()}")  # noqa: T201
+    assert float(drawn.norm()) < 2
+    assert float(drawn.norm()) < float(stretched.norm()) / 2
+
+
+def centres(found: Tensor) -> Tensor:
+    """The centre of gravity of each map `BHW`, row and column."""
+    total = found.sum((1, 2))
+    at = torch.arange(found.shape[1], dtype=found.dtype)
+    return torch.stack([found.sum(2) @ at / total, found.sum(1) @ at / total], dim=1)
+
+
 @cache
 def correlation(name: str, which: str) -> float:
     """Spearman's, of maps with signs pooled 4x4, the mean over pictures and over `DRAWS` of new weights: of one

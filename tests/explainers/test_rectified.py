@@ -141,7 +141,7 @@ def test_guided_gradcam_is_the_product():
         cells = catalog.find("explainers", "gradcam").explain(look)
         assert cells.cells is not None
         assert cells.place is not None
-        coarse = looking.spread(cells.cells.clamp(min=0), subject.grid(cells.place), subject.size)
+        coarse = looking.spread(cells.cells.clamp(min=0), subject.drawn(cells.place), subject.size)
     assert torch.allclose(found["guided_gradcam"], found["guided_backprop"] * coarse)
     assert found["guided_gradcam"].abs().max() > 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,9 +17,10 @@ import small
 from detecting import SOME, model_of
 from foveal import catalog
 from foveal.card import Card
+from foveal.data.marked import Marked
 from foveal.data.seen import Seen
 from foveal.data.views import normalise, to_input
-from foveal.errors import OptionError
+from foveal.errors import OptionError, PictureError
 from foveal.explaining.aim import aim_of
 from foveal.explaining.given import placed
 from foveal.model import Model
@@ -64,6 +67,70 @@ def test_a_pixel_and_a_box_of_a_segmentation(segments: Model, picture: Image.Ima
     assert held[2].score == pytest.approx(
         float((logits[2] - logits[1])[4:20, 8:24].mean()), rel=1e-3, abs=1e-5
     )
+
+
+def test_a_mask_of_a_segmentation(segments: Model, picture: Image.Image, tmp_path: Path) -> None:
+    """White pixels of a file count, each alike; an array of truths is the same; a box as a mask is the box."""
+    ring = np.hypot(*(np.mgrid[:SIDE, :SIDE] - 30.5)) // 6 == 2
+    shades = np.where(ring, 255, 40).astype(np.uint8)
+    Image.fromarray(shades).save(tmp_path / "ring.png")
+    images = normalise(
+        to_input(picture, segments.task.view(segments.preprocessing))[None], segments.preprocessing
+    )
+    with torch.no_grad():
+        logits = segments.network(images)[0]
+    (file,) = foveal.explain(
+        segments, picture, method="gradient", target="cube", at=str(tmp_path / "ring.png"), verdict=False
+    )
+    assert file.score == pytest.approx(float(logits[2][torch.from_numpy(ring)].mean()), rel=1e-3, abs=1e-5)
+    assert str(file.target) == "cube in ring.png"
+    assert file.target.at == (13, 13, 49, 49)
+    (array,) = foveal.explain(segments, picture, method="gradient", target="cube", at=ring, verdict=False)
+    assert np.array_equal(array.map, file.map)
+    box = np.zeros((SIDE, SIDE), bool)
+    box[4:20, 8:24] = True
+    (marked,), (named,) = (
+        foveal.explain(segments, picture, method="gradient", target="cube", at=at, verdict=False)
+        for at in (box, "8,4,24,20")
+    )
+    assert marked.score == pytest.approx(named.score, rel=1e-5)
+
+
+def test_masks_that_say_nothing(segments: Model, picture: Image.Image, tmp_path: Path) -> None:
+    Image.fromarray(np.ones((SIDE, SIDE), np.uint8)).save(tmp_path / "ones.png")
+    with pytest.raises(OptionError, match="no pixel is white; the brightest is 1"):
+        aim_of(segments, "cube", at=str(tmp_path / "ones.png"))
+    with pytest.raises(PictureError):
+        aim_of(segments, "cube", at=str(tmp_path / "none.png"))
+    with pytest.raises(OptionError, match="no pixel is white"):
+        aim_of(segments, "cube", at=np.zeros((4, 4), bool))
+    with pytest.raises(OptionError, match=f"The mask a mask is 9 x 7 pixels.*{SIDE} x {SIDE}"):
+        foveal.explain(segments, picture, method="gradient", target="cube", at=np.ones((7, 9), bool))
+
+
+@given(
+    st.tuples(st.integers(5, 40), st.integers(5, 40)),
+    st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.floats(1, 30), st.floats(1, 30)),
+    st.integers(0, 99),
+)
+def test_a_mask_is_cut_to_what_is_seen(
+    size: tuple[int, int], box: tuple[float, float, float, float], seed: int
+) -> None:
+    """Nothing is lost or won: where whole pixels are seen they are as they were, beyond the picture is nothing."""
+    x, y, width, height = (round(edge) for edge in box)
+    marked = np.random.default_rng(seed).random(size[::-1]) < 0.5
+    marked[0, 0] = True
+    seen = Seen(*size, (float(x), float(y), float(x + width), float(y + height)))
+    wanted = np.zeros((height, width), bool)
+    for row in range(height):
+        for column in range(width):
+            inside = 0 <= row + y < size[1] and 0 <= column + x < size[0]
+            wanted[row, column] = inside and marked[row + y, column + x]
+    if not wanted.any():
+        with pytest.raises(OptionError, match="sees nothing"):
+            Marked.of(marked).shown(seen, "p.png")
+        return
+    assert np.array_equal(Marked.of(marked).shown(seen, "p.png").pixels, wanted * 255)
 
 
 @pytest.mark.parametrize("kind", SOME)

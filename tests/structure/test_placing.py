@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.models import get_model
@@ -51,6 +51,80 @@ def test_the_cells_of_resnet18_lie_where_gradients_show():
         drawn = spread(one, grid, (448, 448))[0]
         assert divmod(int(drawn.argmax()), 448) == (middle, middle)
         assert float(drawn.max()) == pytest.approx(1)
+
+
+class Taps(nn.Module):
+    """Convolutions that each look at one pixel of their windows, the last with a stride."""
+
+    def __init__(self, places: list[tuple[int, int]], stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*(nn.Conv2d(3, 3, 5, 1, 2) for _ in places))
+        self.body[-1].stride = (stride, stride)
+        with torch.no_grad():
+            for layer, (row, column) in zip(self.body, places, strict=True):
+                weight = torch.zeros_like(layer.weight)
+                weight[:, :, row, column] = torch.eye(3) + 0.1
+                layer.weight.copy_(weight)  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return out
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=3),
+    st.sampled_from([1, 2, 4]),
+)
+def test_cells_are_drawn_where_their_weights_look(places, stride):
+    """A cell that sees one pixel only is drawn on it; its receptive field is still the whole window."""
+    subject = Subject.of(Taps(places, stride).eval(), (1, 3, 48, 48))
+    place = subject.maps["body"]
+    grid, drawn = subject.grid(place), subject.drawn(place)
+    beside = [sum(one[axis] - 2 for one in places) for axis in (0, 1)]
+    assert grid.centre == (0, 0)
+    assert drawn.shift == pytest.approx(beside, abs=1e-6)
+    assert drawn.box(1, 1) == grid.box(1, 1)
+    one = torch.zeros(1, *subject.graph.operations[place].shapes[0][2:])
+    one[0, 20 // stride, 24 // stride] = 1
+    assert divmod(int(spread(one, drawn, (48, 48)).argmax()), 48) == (20 + beside[0], 24 + beside[1])
+
+
+def test_uneven_padding_is_undone_by_the_weights():
+    """TensorFlow's "same" padding puts the field's centre half a pixel too low; weights that look half a pixel up
+    (two of three taps) bring the cell back to the middle of its stride."""
+    network = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(1, 1, 3, 2))
+    with torch.no_grad():
+        network[1].weight.copy_(torch.tensor([1.0, 1.0, 0.0]).outer(torch.tensor([1.0, 1.0, 0.0])))
+    subject = Subject.of(network.eval(), (1, 1, 32, 32))
+    drawn = subject.drawn(subject.maps["1"])
+    assert drawn.centre == (1, 1)
+    assert drawn.shift == pytest.approx((-0.5, -0.5), abs=0.1)
+
+
+def test_what_looks_nowhere_stays():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1))
+    with torch.no_grad():
+        network[0].weight.zero_()
+    subject = Subject.of(network.eval(), (1, 3, 32, 32))
+    assert subject.drawn(subject.maps["0"]).shift == (0, 0)
+
+
+def test_measuring_leaves_the_network_as_it_was():
+    network = get_model("resnet18", weights=None)
+    subject = Subject.of(network, (1, 3, 64, 64))
+    network.train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state = torch.get_rng_state()
+    with torch.inference_mode():
+        first = subject.drawn(subject.last_map or 0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(module.training for module in network.modules())
+    assert subject.drawn(subject.last_map or 0) == first
+    assert first.shift != (0, 0)
+    assert max(map(abs, first.shift)) < 16, "half a cell"
 
 
 def test_stride_one_without_a_shift_is_the_same_map():

@@ -26,7 +26,7 @@ def explain(look: Look) -> Maps:
     place = look.layer
     seen = look.at(place)
     cells = (seen.gradients.mean((2, 3), keepdim=True) * seen.values).sum(1).clamp(min=0)
-    coarse = spread(cells, look.subject.grid(place), look.subject.size)
+    coarse = spread(cells, look.subject.drawn(place), look.subject.size)
     return Maps(
         "size", "Grad-CAM's logits a cell times the guided gradient's", pixels=strongest(gradient) * coarse,
         rectifiers=rectifiers,

@@ -26,7 +26,7 @@ def explain(look: Look) -> Maps:
     Channels that are the same everywhere show nothing, and weigh nothing."""
     place = look.layer
     values = look.at(place).values
-    grid, size = look.subject.grid(place), look.subject.size
+    grid, size = look.subject.drawn(place), look.subject.size
     blank = look.score(torch.zeros_like(look.images))
     weights = values.new_zeros(values.shape[:2])
     low, high = values.amin((2, 3)), values.amax((2, 3))

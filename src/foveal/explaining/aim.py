@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.marked import Marked
 from ..errors import OptionError
 from ..model import Model
 from ..values import Target
 from .given import explainable
 
 Box = tuple[float, float, float, float]
+Place: TypeAlias = str | os.PathLike[str] | Sequence[float] | NDArray[Any]
 
 
 def aim_of(
@@ -19,16 +27,18 @@ def aim_of(
     target: str | None,
     against: str | None = None,
     unit: str | None = None,
-    at: str | Sequence[float] | None = None,
+    at: Place | None = None,
 ) -> Target | None:
     """The one target of all pictures, where one is given.
 
     Args:
-        at: a pixel (x, y) or a box (x0, y0, x1, y1) of the picture, as numbers or as words with commas between.
+        at: a pixel (x, y) or a box (x0, y0, x1, y1) of the picture, as numbers or as words with commas between; or a
+            mask of the picture's size: a picture's file, where white counts, or an array of truths `HW`.
 
     Raises:
         UnknownNameError: there is no such label.
         OptionError: what was given does not go together, or is none of a unit's or a place's forms.
+        PictureError: the mask's file cannot be read.
     """
     if unit is not None:
         if target is not None or against is not None or at is not None:
@@ -49,7 +59,7 @@ def aim_of(
     return aim if at is None else _there(model, aim, at)
 
 
-def _there(model: Model, aim: Target | None, at: str | Sequence[float]) -> Target:
+def _there(model: Model, aim: Target | None, at: Place) -> Target:
     """The target at this place."""
     if not hasattr(model.task, "placed"):
         raise OptionError(
@@ -63,13 +73,26 @@ def _there(model: Model, aim: Target | None, at: str | Sequence[float]) -> Targe
             f"The label that is to be explained there: {', '.join(model.labels[:20])}.",
             f"For example --target {model.labels[0]} --at 120,80.",
         )
-    return replace(aim, at=_box(at))
+    mask = _mask(at)
+    return replace(aim, at=_box(at)) if mask is None else replace(aim, at=mask.box, mask=mask)
 
 
-def _box(at: str | Sequence[float]) -> Box:
+def _mask(at: Place) -> Marked | None:
+    """What is a mask; None for what may be numbers."""
+    if isinstance(at, np.ndarray) and at.ndim == 2:
+        return Marked.of(at)
+    if isinstance(at, str | os.PathLike):
+        path = Path(at)
+        if path.is_file() or any(map(str.isalpha, path.suffix)):
+            return Marked.file(path)
+    return None
+
+
+def _box(at: Place) -> Box:
     """A pixel is the box of its four edges."""
     try:
-        numbers = [float(one) for one in (at.split(",") if isinstance(at, str) else at)]
+        listed: Any = at.split(",") if isinstance(at, str) else at
+        numbers = [float(one) for one in listed]
     except (TypeError, ValueError):
         numbers = []
     if len(numbers) == 2:
@@ -80,7 +103,8 @@ def _box(at: str | Sequence[float]) -> Box:
             return x0, y0, x1, y1
     raise OptionError(
         f"--at was given as {at!r}.",
-        "X,Y for a pixel, X0,Y0,X1,Y1 for a box (left, top, right, bottom), in the picture's pixels.",
+        "X,Y for a pixel, X0,Y0,X1,Y1 for a box (left, top, right, bottom), in the picture's pixels; or the file of a "
+        "mask as large as the picture, where white counts.",
         "For example --at 120,80 or --at 120,80,200,150; foveal predict tells where objects are.",
     )
 

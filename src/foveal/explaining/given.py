@@ -63,7 +63,7 @@ def placed(target: Target, seen: Seen, path: str) -> Target:
     """The target, and where the network sees the place that it speaks of.
 
     Raises:
-        OptionError: it sees nothing of that place.
+        OptionError: it sees nothing of that place, or the place is marked in a picture of another size.
     """
     if target.at is None:
         return target
@@ -77,7 +77,8 @@ def placed(target: Target, seen: Seen, path: str) -> Target:
             f"{min(seen.height, y1):g}, in the picture's pixels.",
             "Give another place.",
         )
-    return replace(target, within=(left, top, right, bottom))
+    mask = None if target.mask is None else target.mask.shown(seen, path)
+    return replace(target, within=(left, top, right, bottom), mask=mask)
 
 
 def explainable(task: Task) -> Explainable:

@@ -1,4 +1,7 @@
-"""Cells of a feature map on the picture: each drawn at the centre of what it really sees."""
+"""Cells of a feature map on the picture: each drawn in the middle of what it really sees.
+
+That is the centre of its receptive field, moved by as much as its weights look to one side of it (`effective.shift`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from torch.nn import functional as F
 
 from .receptive import Field
 
-SOURCE = "Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks, Distill"
+SOURCE = (
+    "Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks, Distill; "
+    "Luo, Li, Urtasun & Zemel 2016, Understanding the Effective Receptive Field in Deep CNNs (NeurIPS)"
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class Grid:
     size: tuple[float, float]
     whole: bool = False
     """Each cell sees all of the picture as well, through gates or attention."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """How far beside their centres cells are drawn, in pixels down and to the right."""
 
     def box(self, row: int, column: int) -> tuple[float, float, float, float]:
         """The receptive field of a cell: its first and last pixels x0, y0, x1, y1, also outside the picture."""
@@ -49,11 +57,12 @@ def grid_of(field: Field | None, cells: tuple[int, int], picture: tuple[int, int
 
 
 def spread(maps: Tensor, grid: Grid, picture: tuple[int, int]) -> Tensor:
-    """Maps of cells `Bhw` as maps of pixels `BHW`: each cell's value stands at its centre, between centres the
-    values are interpolated linearly, and beyond the outermost centres they stay."""
+    """Maps of cells `Bhw` as maps of pixels `BHW`: each cell's value stands where the cell is drawn, in between
+    values are interpolated linearly, and beyond the outermost cells they stay."""
     axes = []
-    for count, pixels, centre, jump in zip(maps.shape[-2:], picture, grid.centre, grid.jump, strict=True):
-        place = (torch.arange(pixels, dtype=maps.dtype, device=maps.device) - centre) / jump
+    middles = [c + s for c, s in zip(grid.centre, grid.shift, strict=True)]
+    for count, pixels, middle, jump in zip(maps.shape[-2:], picture, middles, grid.jump, strict=True):
+        place = (torch.arange(pixels, dtype=maps.dtype, device=maps.device) - middle) / jump
         axes.append(2 * place / max(count - 1, 1) - 1 if count > 1 else torch.zeros_like(place))
     where = torch.stack([part.expand(*picture) for part in (axes[1][None, :], axes[0][:, None])], dim=-1)
     return F.grid_sample(

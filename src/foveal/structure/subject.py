@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import OptionError, nearest
 from .anatomy import UNSEEN
+from .effective import shift
 from .graph import Graph, Operation, Shape, trace
 from .placing import Grid, grid_of
 from .receptive import Field, fields, pair
@@ -29,6 +30,8 @@ class Subject:
 
     network: nn.Module
     graph: Graph
+    shifts: dict[int, tuple[float, float]] = field(default_factory=dict, compare=False, repr=False)
+    """How far beside their receptive fields' centres cells look, by operation, once it was measured."""
 
     @classmethod
     def of(cls, network: nn.Module, shape: Shape) -> Subject:
@@ -80,9 +83,18 @@ class Subject:
         return len(shape) == 4 and prod(shape[2:]) > 1 and (field is None or field.dims == (2, 3))
 
     def grid(self, place: int) -> Grid:
-        """Where the cells of an operation's map lie on the picture."""
+        """Where the cells of an operation's map lie on the picture by their receptive fields."""
         height, width = self.graph.operations[place].shapes[0][2:]
         return grid_of(self.fields[place], (height, width), self.size)
+
+    def drawn(self, place: int) -> Grid:
+        """The same, with the cells moved to where gradients show that they look; measured once an operation."""
+        grid, seen = self.grid(place), self.fields[place]
+        if seen is None or seen.dims is None:
+            return grid  # spread evenly, for want of better
+        if place not in self.shifts:
+            self.shifts[place] = shift(self.network, self.graph, place, grid)
+        return replace(grid, shift=self.shifts[place])
 
     @cached_property
     def last_map(self) -> int | None:

@@ -38,7 +38,8 @@ Label = Annotated[str | None, Parameter(help="The label to explain (default: wha
 At = Annotated[
     str | None,
     Parameter(
-        help="Of the target at one place: X,Y or X0,Y0,X1,Y1 in the picture's pixels (detectors, masks)."
+        help="Of the target at one place: X,Y or X0,Y0,X1,Y1 in the picture's pixels, or a mask's file, where white "
+        "counts (detectors, segmentation)."
     ),
 ]
 Also = Annotated[str | None, Parameter(help="A second model, held beside the first under one scale.")]

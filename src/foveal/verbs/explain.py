@@ -16,6 +16,8 @@ from .explain_files import PAGE, Writer, write_page
 from .predict import find_pictures, loaded_model
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from ..explaining import Explained, Wanted
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     Place: TypeAlias = str | os.PathLike[str]
     Picture: TypeAlias = Place | Image.Image
+    Where: TypeAlias = Place | Sequence[float] | NDArray[np.bool_]
 
 HOME = "explained"
 """Where folders of explanations are made, when no other place is given."""
@@ -68,7 +71,7 @@ def explain(
     against: str | None = None,
     layer: str | None = None,
     unit: str | None = None,
-    at: str | Sequence[float] | None = None,
+    at: Where | None = None,
     also: Model | Place | None = None,
     errors: str | None = None,
     top: int = 3,
@@ -88,13 +91,13 @@ def explain(
         against: a label to hold that against: both maps, and that of their scores' difference, under one scale.
         layer: the layer whose maps class activation methods draw; when not given, the last one that has places.
         unit: one of the network's units to explain instead, `LAYER:CHANNEL` or `LAYER:CHANNEL:ROW:COLUMN`.
-        at: where detectors and segmentation are asked about the target: x, y or x0, y0, x1, y1 in the picture.
+        at: where detectors and segmentation are asked about the target: x, y or x0, y0, x1, y1 in the picture, or a
+            mask of its size: a file whose white pixels count, or an array of truths `HW`.
         also: a second model, or epoch, that explains what the first says of each picture too, under one scale.
         errors: a label whose mistakes in the run are explained and summed; `LABEL>SAID` for those taken for that.
         top: how many pictures of each kind, where none is given.
         verdict: measure how far each map can be believed; takes most of the time for few pictures.
-        out: a folder for maps (.npy), overlays (.png), `explanations.json` and a page; when not given, nothing is
-            written, and all maps stay in memory.
+        out: a folder for maps (.npy), overlays (.png), `explanations.json` and a page; without one nothing is written.
         progress: is told (maps of pictures done, maps in all).
 
     A map is float32 `HW` of the picture's own size, signed. A picture that cannot be read has a row with its `error`.
@@ -257,7 +260,7 @@ def _aim(
     target: str | None,
     against: str | None,
     unit: str | None,
-    at: str | Sequence[float] | None,
+    at: Where | None,
     also: object,
 ) -> Target | None:
     """What is explained of all pictures, where something is named."""
