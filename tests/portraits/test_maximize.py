@@ -57,6 +57,21 @@ def test_high_frequencies_are_as_in_the_data() -> None:
     assert mean <= 1.5 * made.high_of_data
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["features.2", "features.5", "features.8", "features.11", "features.14"])
+def test_so_it_is_at_every_layer(layer: str) -> None:
+    """Both, when painted for good (`pytest -s` prints it): early layers, which nothing but fine waves excites most,
+    are those that need a bound."""
+    goals = [Target(layer=layer, channel=n) for n in range(16)]
+    made = run(sitters.shapes_sitting(), goals=goals, steps=maximize.FULL)
+    beats = [made.unseen[n] > made.real[n] for n in live(made)]
+    high = sum(made.high[n] for n in live(made)) / len(beats)
+    assert made.high_of_data is not None
+    print(f"\n{layer}: {sum(beats)} of {len(beats)}, {high / made.high_of_data:.2f} times the data's")  # noqa: T201
+    assert sum(beats) >= 0.9 * len(beats)
+    assert high <= 1.5 * made.high_of_data
+
+
 def test_activations_rise() -> None:
     made = painted()
     for n in live(made):

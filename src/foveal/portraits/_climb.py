@@ -82,6 +82,7 @@ class Climb:
         (slope,) = torch.autograd.grad(edges, waves, grad_outputs=gradients)
         self.waves.grad = -slope.nan_to_num(nan=0.0)
         self.adam.step()
+        self.waves.copy_(self.palette.held(self.waves))
         self.adam.zero_grad()
         return scores
 

@@ -212,7 +212,7 @@ def _says(made: Maximized, palette: Palette, aims: list[Aim], steps: int) -> tup
             )
     else:
         says.append(
-            f"Painted in {steps} steps without real pictures: colours by rule, waves as 1 / frequency, and nothing "
+            f"Painted in {steps} steps without real pictures: colours and waves as in photographs, and nothing "
             "to compare with."
         )
     if made.dead:
