@@ -1,6 +1,6 @@
 """After which epochs trials should be compared: how soon the adaptive search is where random search ends.
 
-    python benchmarks/rungs.py [--reps 8] [--seeds 5] [--rungs 1,3 1] [--out FILE]
+    python benchmarks/rungs.py [--begin 0] [--reps 8] [--seeds 5] [--rungs 1 1,4] [--out FILE]
 
 The data, network, schedule and ranges of benchmarks/tuning.py and the study's own decisions (`foveal.tuners`), around a
 bare loop instead of whole runs, so that many searches can be made. Each repetition has another split and other weights;
@@ -118,15 +118,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--begin", type=int, default=0, help="the first split")
     parser.add_argument("--reps", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rungs", nargs="*", default=["1,3", "1"])
+    parser.add_argument("--rungs", nargs="*", default=["1", "1,4"])
     parser.add_argument("--out", type=Path, default=Path("rungs.json"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     done: dict[str, list[tuple[int, float]]] = json.loads(args.out.read_text()) if args.out.exists() else {}
     ways = [RANDOM, *args.rungs]
-    for rep in range(args.reps):
+    splits = range(args.begin, args.begin + args.reps)
+    for rep in splits:
         parts = digits(rep)
         for way in ways:
             for seed in range(args.seeds):
@@ -135,12 +137,14 @@ def main() -> None:
                     rungs = [] if way == "none" else None if way == RANDOM else [*map(int, way.split(","))]
                     done[key] = searched(rungs, rep, seed, parts)
                     write_json(args.out, done)
-    table(done, ways, args.reps, args.seeds)
+    table(done, ways, splits, args.seeds)
 
 
-def table(done: Mapping[str, list[tuple[int, float]]], ways: Sequence[str], reps: int, seeds: int) -> None:
+def table(
+    done: Mapping[str, list[tuple[int, float]]], ways: Sequence[str], splits: Sequence[int], seeds: int
+) -> None:
     """When the mean of each way is at the mean of random search's ends, and what it comes to in the end."""
-    keys = [f"{rep}/{seed}" for rep in range(reps) for seed in range(seeds)]
+    keys = [f"{rep}/{seed}" for rep in splits for seed in range(seeds)]
     ends = [done[f"{RANDOM}/{key}"][-1][1] for key in keys]
     print(f"\n{machine()}; {versions('optuna')}; {TOTAL} epochs each, level {statistics.fmean(ends):.4f}")
     print("| compared after epochs | searches | its mean is at the level | of random's epochs | in the end |")

@@ -1,6 +1,6 @@
 """Searches over settings: what each finds in the same epochs, what a trial costs beside training, and kills.
 
-    python benchmarks/tuning.py searches [--reps 10] [--trainings 25] [--home FOLDER]
+    python benchmarks/tuning.py searches [--reps 10] [--begin 0] [--trainings 25] [--home FOLDER]
     python benchmarks/tuning.py peers [--reps 10]     # Optuna by hand, and Ray Tune where it is installed
     python benchmarks/tuning.py overhead [--trials 50]
     python benchmarks/tuning.py kills [--kills 50]
@@ -37,7 +37,7 @@ from PIL import Image
 
 import foveal
 from foveal.intervals import student
-from foveal.storage import write_json
+from foveal.storage import write_json, write_whole
 from foveal.study import Study
 from foveal.tuners.soon import how_soon
 
@@ -68,21 +68,25 @@ def digits(home: Path, rep: int) -> Path:
     whole = load_digits()
     order = np.random.default_rng(rep).permutation(len(whole.target))
     parts = {"train": order[:300], "val": order[300:800], "test": order[800:]}
-    with tempfile.TemporaryDirectory(dir=home) as made:
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         for part, places in parts.items():
             for place in places:
-                target = Path(made, part, str(whole.target[place]))
+                target = Path(made, folder.name, part, str(whole.target[place]))
                 target.mkdir(parents=True, exist_ok=True)
                 picture = (whole.images[place] * 15.9375).astype(np.uint8)
                 Image.fromarray(picture).save(target / f"{place:04d}.png")
-        folder.parent.mkdir(exist_ok=True)
-        shutil.copytree(made, folder)
+        try:
+            Path(made, folder.name).rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process was sooner, with the same
+                raise
     return folder
 
 
 def network(home: Path) -> str:
     file = home / "small.yaml"
-    file.write_text("layers:\n" + "".join(f"  - {line}\n" for line in LAYERS))
+    write_whole(file, ("layers:\n" + "".join(f"  - {line}\n" for line in LAYERS)).encode())
     return str(file)
 
 
@@ -122,7 +126,7 @@ def searched(way: str, rep: int, trainings: int, home: Path) -> dict[str, Any]:
 
 def searches(args: argparse.Namespace) -> None:
     args.home.mkdir(parents=True, exist_ok=True)
-    for rep in range(args.reps):
+    for rep in range(args.begin, args.reps):
         for way in args.ways or WAYS:
             row = searched(way, rep, args.trainings, args.home)
             print(
@@ -324,6 +328,9 @@ def main() -> None:
     parser.add_argument("what", choices=["searches", "peers", "overhead", "kills", "table"])
     parser.add_argument("--home", type=Path, default=Path("tuning-benchmark"))
     parser.add_argument("--reps", type=int, default=10)
+    parser.add_argument(
+        "--begin", type=int, default=0, help="the first repetition: others by another process"
+    )
     parser.add_argument("--trainings", type=int, default=25)
     parser.add_argument("--ways", nargs="*", choices=list(WAYS))
     parser.add_argument("--trials", type=int, default=12)

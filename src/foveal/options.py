@@ -234,8 +234,8 @@ class TuneOptions(TrainOptions):
     points: Annotated[int, Field(ge=1, le=100)] | None = None
     """Values of each numeric range in a grid."""
     stop: Literal["halving", "median", "none"] | None = None
-    """Which trials stop early: all but the best third at a ninth and a third of the epochs (halving), those below
-    the median, or none (default: halving, where there are epochs enough; none in a grid)."""
+    """Which trials stop early: all but the best third after a ninth of the epochs and the better half after half of
+    them (halving), those below the median, or none (default: halving, where epochs are enough; none in a grid)."""
     warm_start: bool = True
     """Begin with what earlier studies and runs in --runs-dir found for this data or network."""
     verdict: bool = True

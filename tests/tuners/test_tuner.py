@@ -41,20 +41,39 @@ def test_the_default_is_trained_first_and_whole(tmp_path: Path) -> None:
     assert len(read_json(tmp_path / "s" / "study.json")["results"]) == 9
 
 
-def test_halving_trains_a_third_further_and_finishes_the_best(tmp_path: Path) -> None:
+def test_halving_trains_a_third_further_and_half_of_those_to_the_end(tmp_path: Path) -> None:
     folder = study(tmp_path / "s", budget={"trials": 27, "minutes": None, "epochs_total": None}, expected=27)
     done = tuned(folder)
-    assert done.rungs == (1,)
+    assert done.rungs == (1, 5)
     whole = 27 * 9
-    assert done.epochs_done < whole * 0.65
-    reached = {epochs: [t for t in done.trials if t.epochs >= epochs] for epochs in (1, 9)}
+    assert done.epochs_done < whole * 0.6
+    reached = {epochs: [t for t in done.trials if t.epochs >= epochs] for epochs in (1, 5, 9)}
     assert len(reached[1]) == 27
-    assert 8 <= len(reached[9]) <= 16
+    assert 8 <= len(reached[5]) <= 16
+    assert len(reached[5]) / 2 <= len(reached[9]) + 1 < len(reached[5])
     assert all(t.state in ("paused", "finished") for t in done.trials)
     best = max(done.trials, key=lambda t: peak(t.options, 9))
     assert best.state == "finished", "as early values say which will be best, that one is trained to its end"
     assert done.best is not None
     assert done.best.number == best.number
+
+
+def test_what_was_ahead_at_first_alone_is_stopped_at_half(tmp_path: Path) -> None:
+    """High rates are ahead after an epoch, and behind after five."""
+
+    def flattered(options: Mapping[str, Any], epoch: int) -> float:
+        share = RATE.share(options.get("lr") or 0.1)
+        return share / 2 if epoch == 1 else 1 - (share - 0.6) ** 2 + epoch / 100
+
+    budget = {"trials": 27, "minutes": None, "epochs_total": None}
+    done = tuned(study(tmp_path / "s", budget=budget, expected=27), Acted(flattered))
+    there = [t for t in done.trials if t.epochs >= 5]
+    order = sorted(there, key=lambda t: -(value_at(t, 5, True, 0.1) or 0))
+    assert all(t.state == "finished" for t in order[: len(order) // 2])
+    halfway = [t for t in there if t.state == "paused"]
+    assert halfway
+    assert all(t.epochs == 5 for t in halfway)
+    assert any(RATE.share(t.options["lr"]) > 0.8 for t in halfway)
 
 
 def test_a_stopped_trial_goes_on_from_where_it_was(tmp_path: Path) -> None:
@@ -237,10 +256,11 @@ def test_a_study_reads_the_same_wherever_it_lies(tmp_path: Path) -> None:
 
 
 def test_rungs_are_shares_of_the_schedule() -> None:
-    assert stops.rungs(9, "halving") == (1,)
-    assert stops.rungs(40, "halving") == (5,)
-    assert stops.rungs(20, "halving", ahead=4) == (6,), "what the head does alone says nothing"
+    assert stops.rungs(9, "halving") == (1, 5)
+    assert stops.rungs(40, "halving") == (5, 20)
+    assert stops.rungs(20, "halving", ahead=4) == (6, 12), "what the head does alone says nothing"
+    assert stops.rungs(3, "halving") == (1, 2)
     assert stops.rungs(2, "halving") == ()
     assert stops.rungs(40, "none") == stops.rungs(40, "median") == ()
-    assert stops.share_of(9, (1, 3)) == pytest.approx((1 + 2 / 3 + 6 / 9) / 9)
+    assert stops.share_of(9, (1, 3)) == pytest.approx((1 + 2 / 3 + 6 / 6) / 9)
     assert stops.share_of(9, ()) == 1

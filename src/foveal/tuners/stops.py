@@ -18,10 +18,12 @@ SOURCE = (
     "Massively Parallel Hyperparameter Tuning (ASHA); median rule: Golovin et al. 2017, Google Vizier"
 )
 ETA = 3
-"""One of so many goes on at each rung."""
+"""One of so many goes on at the first rung."""
 FIRST = ETA**2
-"""Trials are compared after this part of their epochs, and no second time: of the good ones, later epochs short of the
-last few say little more (`benchmarks/rungs.py`)."""
+"""Trials are compared after this part of their epochs: by then it shows what is bad."""
+HALF = 2
+"""And again at half of them, where one of two goes on: the first epochs flatter high rates, and say little of which of
+the good ones is best (`benchmarks/rungs.py`)."""
 FEWEST = 4
 """Trials that a median is taken of at least."""
 ENOUGH = 3
@@ -29,20 +31,25 @@ ENOUGH = 3
 
 
 def rungs(epochs: int, stop: str, ahead: int = 0) -> tuple[int, ...]:
-    """Epochs after which trials are compared, short of the whole: a ninth of them. `ahead` are those of stages before
-    the last: what differs there (a head alone, solved at once) says nothing of the rest."""
+    """Epochs after which trials are compared, short of the whole: a ninth of them, and half. `ahead` are those of
+    stages before the last: what differs there (a head alone, solved at once) says nothing of the rest."""
     left = epochs - ahead
     if stop != "halving" or left < ETA:
         return ()
-    return (ahead + math.ceil(left / FIRST),)
+    return tuple(dict.fromkeys(ahead + math.ceil(left / part) for part in (FIRST, HALF)))
+
+
+def one_of(place: int) -> int:
+    """Of how many trials one goes on at a rung; they are counted from 0."""
+    return HALF if place else ETA
 
 
 def share_of(epochs: int, marks: Sequence[int]) -> float:
-    """Of a whole training that a trial takes on average, when one of `ETA` goes on at each mark."""
+    """Of a whole training that a trial takes on average."""
     spent, left, before = 0.0, 1.0, 0
-    for mark in (*marks, epochs):
+    for place, mark in enumerate((*marks, epochs)):
         spent += left * (mark - before)
-        left, before = left / ETA, mark
+        left, before = left / one_of(place), mark
     return spent / epochs
 
 
@@ -62,10 +69,10 @@ def bars(study: Study, trial: Trial | None, chance: float) -> dict[int, float | 
                 # as good as the median is good enough: few pictures give many ties
                 found[epoch] = math.nextafter(statistics.median(values), -math.inf if higher else math.inf)
         return found
-    for rung in study.rungs:
+    for place, rung in enumerate(study.rungs):
         if rung > done:
             values = _values(others, rung, higher, chance)
-            keep = (len(values) + 1) // ETA
+            keep = (len(values) + 1) // one_of(place)
             found[rung] = values[keep - 1] if keep else None
     return found
 
@@ -82,12 +89,12 @@ def _values(trials: Sequence[Trial], epoch: int, higher: bool, chance: float) ->
 
 
 def promoted(study: Study, busy: Mapping[int, object], chance: float) -> Trial | None:
-    """A trial that stopped at a rung and is now among the best third there; from the highest rung down."""
-    for rung in reversed(study.rungs):
+    """A trial that stopped at a rung and is now among those that go on there; from the highest rung down."""
+    for place, rung in reversed(list(enumerate(study.rungs))):
         there = {t.number: value_at(t, rung, study.higher_is_better, chance) for t in study.trials}
         known = {number: value for number, value in there.items() if value is not None}
         order = sorted(known, key=lambda n: (-known[n] if study.higher_is_better else known[n], n))
-        for number in order[: len(known) // ETA]:
+        for number in order[: len(known) // one_of(place)]:
             trial = next(t for t in study.trials if t.number == number)
             if trial.state == "paused" and trial.epochs == rung and number not in busy:
                 return trial
