@@ -81,8 +81,9 @@ class Task(Protocol):
 
     A module may also have `prefers(dataset)`: for options that all tasks have (`network`, `size`, `batch`,
     `augment`, `freeze`, ...), (value, reason) where its pictures want others than classification's;
-    `SCALE`, the (mean, std) of pictures, each number for all channels, where networks from scratch want these; and
-    `weighed(dataset, balance)`, the `class_weights` of `build` for `--balance`, where its truths are no labels.
+    `SCALE`, the (mean, std) of pictures, each number for all channels, where networks from scratch want these;
+    `weighed(dataset, balance)`, the `class_weights` of `build` for `--balance`, where its truths are no labels; and
+    `remarks(dataset, size)`: sentences on what the training pictures lose at `size` pixels.
 
     A task may also be `Calibrating`, and `Explainable`, and have `wants`: what else its own options make it prefer.
     """
@@ -224,6 +225,7 @@ class Architecture(Protocol):
     `remarks(architecture)`: sentences on what building adds to what was asked for (a card's `architecture`);
     `tasks(name)`: the tasks that the network is for, where they are not those with one output a label or number;
     `told(name, dataset, size)`: options of `build` that the training pictures tell, plain JSON (anchors);
+    `renamed(name, state)`: the tensors of a weights file from elsewhere by the network's own names;
     `initialise(network, images)`: what a network from scratch takes from some training pictures, float `BCHW`,
     normalised, before it learns.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 import torch
@@ -91,3 +91,19 @@ def test_a_picture_that_fits_goes_whole() -> None:
 def test_an_overlap_that_leaves_nothing_is_refused(tile: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="cannot overlap"):
         tiles.run(lambda x: x, torch.rand(1, 1, 9, 9), tile, overlap)
+
+
+@pytest.mark.parametrize(("overlap", "factor"), [(0, 1), (16, 1), (30, 2)])
+def test_bands_are_the_map_in_pieces_from_the_top(overlap: int, factor: int) -> None:
+    images = torch.rand(2, 3, 131, 50, generator=torch.Generator().manual_seed(0))
+
+    def forward(some: Tensor) -> Tensor:
+        return nn.functional.interpolate(some, scale_factor=factor, mode="nearest") if factor > 1 else some
+
+    told = list(tiles.bands(forward, images, 40, overlap, factor))
+    tops = [top for top, _ in told]
+    assert tops == [0, *accumulate(band.shape[-2] for _, band in told)][:-1]
+    assert max(band.shape[-2] for _, band in told) <= 40 * factor
+    whole = torch.cat([band for _, band in told], 2)
+    torch.testing.assert_close(whole, forward(images), rtol=0, atol=1e-6)
+    assert torch.equal(whole, tiles.run(forward, images, 40, overlap, factor))

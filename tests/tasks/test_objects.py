@@ -128,3 +128,16 @@ def test_pictures_are_as_large_as_their_objects_ask(side: int, object_: int, siz
         assert wants["size"][0] == size
     assert wants["batch"][0] == 3, "no more than there are"
     assert all(reason for _, reason in wants.values())
+
+
+@pytest.mark.parametrize(("size", "gone"), [(64, 2), (128, 1), (640, 0)])
+def test_objects_that_vanish_at_the_size_of_training_are_counted(size: int, gone: int) -> None:
+    boxes = told((0, 0, 5, 40), (10, 10, 40, 22), (100, 100, 300, 300), (0, 0, 1, 1), label="a")
+    boxes[3]["crowd"] = True
+    items = (Item("a", "a", boxes, "train"), Item("b", "b", told((0, 0, 1, 1)), "test"))
+    data = Dataset("", "detect", "voc", "", ("a",), items, facts=Facts(640, 480, 480, 640, False, 1))
+    said = detect.remarks(data, size)
+    assert len(said) == bool(gone)
+    if gone:
+        assert said[0].startswith(f"{gone} object{'s' * (gone > 1)} of 3 to train on")
+        assert f"--size {size}" in said[0]

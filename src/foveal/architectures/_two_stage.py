@@ -145,7 +145,7 @@ class Evenly(BalancedPositiveNegativeSampler):  # type: ignore[misc]
         return positives, negatives
 
 
-class _FloatRPNHead(RPNHead):  # type: ignore[misc]
+class FloatRPNHead(RPNHead):  # type: ignore[misc]
     """In fp32 from here on: coordinates have too few digits in bf16."""
 
     def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -153,13 +153,13 @@ class _FloatRPNHead(RPNHead):  # type: ignore[misc]
         return [one.float() for one in scores], [one.float() for one in moves]
 
 
-class _FloatPredictor(FastRCNNPredictor):  # type: ignore[misc]
+class FloatPredictor(FastRCNNPredictor):  # type: ignore[misc]
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         scores, moves = super().forward(x)
         return scores.float(), moves.float()
 
 
-class _FloatMasks(MaskRCNNPredictor):  # type: ignore[misc]
+class FloatMasks(MaskRCNNPredictor):  # type: ignore[misc]
     """In fp32, and undecided at first, as in Detectron2: torchvision's draw is so sure of random pixels that the first
     hundreds of steps go into taking that back."""
 
@@ -177,13 +177,13 @@ def _settings(outputs: int, shapes: Shapes) -> dict[str, Any]:
     anchors = Anchors(shapes)
     return {
         "rpn_anchor_generator": anchors,
-        "rpn_head": _FloatRPNHead(WIDTH, anchors.num_anchors_per_location()[0]),
+        "rpn_head": FloatRPNHead(WIDTH, anchors.num_anchors_per_location()[0]),
         "rpn_pre_nms_top_n_train": 1000,
         "rpn_post_nms_top_n_train": 1000,
         "rpn_pre_nms_top_n_test": 1000,
         "rpn_post_nms_top_n_test": PROPOSED,
         "box_head": TwoMLPHead(WIDTH * 7**2, UNITS),
-        "box_predictor": _FloatPredictor(UNITS, outputs + 1),
+        "box_predictor": FloatPredictor(UNITS, outputs + 1),
         "box_score_thresh": LEAST_SCORE,
         "box_detections_per_img": MOST_FOUND,
         "box_batch_size_per_image": LEARNED,
@@ -199,6 +199,6 @@ def mask_rcnn(channels: Sequence[int], outputs: int, shapes: Shapes, size: int) 
         Backbone(WIDTH),
         **_settings(outputs, shapes),
         mask_head=MaskRCNNHeads(WIDTH, (WIDTH,) * MASK_CONVOLUTIONS, 1),
-        mask_predictor=_FloatMasks(WIDTH, WIDTH, outputs + 1),
+        mask_predictor=FloatMasks(WIDTH, WIDTH, outputs + 1),
     )
     return TwoStage(channels, model)

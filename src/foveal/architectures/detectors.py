@@ -89,6 +89,9 @@ class Detector(nn.Module):
     A target has `boxes` `N4`, `labels` `N` from 0, and for Mask R-CNN `masks` `NHW`.
     """
 
+    drawn = "encoder"
+    """The module whose last map class activation maps are drawn of."""
+
     def __init__(self, encoder: Pyramid, head: nn.Module) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
@@ -126,10 +129,9 @@ class Strongest(nn.Module):
     """How sure a detector is of each class where it is surest of it, a logit for each `BC`, by the same layers: what
     is explained of a detector."""
 
-    drawn = "encoder"
-
     def __init__(self, detector: Detector) -> None:
         super().__init__()
+        self.drawn = detector.drawn
         self.encoder = detector.encoder
         self.head: Any = detector.head
         self.training = False

@@ -14,6 +14,7 @@ from ..charts import on_picture
 from ..charts.tags import colour
 from ..data import masks
 from ..data.decoding import open_image
+from ..data.objects import region
 from ..errors import FovealError
 from ..model import Model
 from ..run import Run
@@ -90,6 +91,8 @@ def _drawn(
     if any(isinstance(one, str) for one in row["predicted"]):  # labels of a map, and no objects
         return _maps(model, root, item, image), f"{item.id}: {_numbers(row)}"
     said, true = (_worded(row[name]) for name in ("predicted", "truth"))
+    if model.task.name == "instances":
+        said, true = _outlined(model, image, said), _true(root, item, image, true)
     return on_picture.objects(image, said, true, labels, most=SIDE), f"{item.id}: {_kinds(said, true)}"
 
 
@@ -97,6 +100,31 @@ def _worded(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Objects with their kinds in words."""
     return [
         {**row, "kind": str(row["kind"]).replace("_", " ")} if "kind" in row else dict(row) for row in rows
+    ]
+
+
+def _outlined(model: Model, image: Image.Image, said: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Objects that were said with their masks, which the model draws once more: that of the same label whose box is
+    nearest."""
+    (again,) = model.predict(image)
+    rows = []
+    for row in said:
+        alike = [one for one in again.predictions if one["label"] == row["label"]]
+        near = min(alike, key=lambda one: _apart(one["box"], row["box"]), default={})
+        rows.append({**row, **({"mask": near["mask"]} if "mask" in near else {})})
+    return rows
+
+
+def _apart(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def _true(
+    root: str, item: Item, image: Image.Image, true: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """True objects with their pixels."""
+    return [
+        {**row, "region": region(one, image.size, root)} for row, one in zip(true, item.truth, strict=True)
     ]
 
 
@@ -131,4 +159,11 @@ def _numbers(row: Mapping[str, Any]) -> str:
     told = {k: v for k, v in row.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     if len(told) > 2:
         told = {name: value for name, value in told.items() if name not in ("loss", "score", "error", "mse")}
-    return ", ".join(f"{name.replace('_', ' ')} {figure(float(value))}" for name, value in told.items())
+    return ", ".join(
+        f"{name.replace('_', ' ')} {_figure(name, float(value))}" for name, value in told.items()
+    )
+
+
+def _figure(name: str, value: float) -> str:
+    """Decibels with two digits behind the point, as papers give them."""
+    return f"{value:.2f} dB" if "PSNR" in name or name == "gain" else figure(value)

@@ -103,10 +103,20 @@ def make(dataset: Dataset, options: TrainOptions) -> Plan:
         sync_norm=filled.sync_norm,
     )
     architecture = _architecture(begin, task, dataset, pre, stem)
-    said = (*_warnings(options, filled), *getattr(family, "remarks", lambda _: ())(architecture))
+    said = (*_warnings(options, filled), *_remarks(dataset, task, pre.size, architecture))
     return Plan(
         filled, tuple(choices.made), fit, task, begin, pre, architecture, filled.layout == "channels_last", said
     )  # fmt: skip
+
+
+def _remarks(dataset: Dataset, task: Task, size: int, architecture: dict[str, Any]) -> tuple[str, ...]:
+    """What the task says of the data at this size, and the network of what building it adds."""
+    of_data = getattr(catalog.find("tasks", task.name), "remarks", None)
+    of_network = getattr(_family(architecture["name"]), "remarks", None)
+    return (
+        *(of_data(dataset, size) if of_data else ()),
+        *(of_network(architecture) if of_network else ()),
+    )
 
 
 def _begun(choices: Choices, dataset: Dataset, task: Task) -> Start:

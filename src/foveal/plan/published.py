@@ -32,7 +32,8 @@ def model_of(place: str | os.PathLike[str], device: str = "cpu") -> Model:
     pre = weights.preprocessing
     network = family.build(name, outputs=len(weights.labels), channels=pre.channels, size=pre.size)
     network.load_state_dict({**network.state_dict(), **weights.state()})
-    task = catalog.find("tasks", "classify").build(weights.labels)
+    kind = family.tasks(name)[0] if hasattr(family, "tasks") else "classify"
+    task = catalog.find("tasks", kind).build(weights.labels)
     card = Card(
         task=task.card(),
         architecture={

@@ -216,7 +216,11 @@ def _foreign(data: bytes, source: str, network: str) -> Start:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
     named = loaded.items() if isinstance(loaded, Mapping) else ()
-    tensors = {str(k).removeprefix("module."): v for k, v in named if isinstance(v, Tensor)}
+    tensors: Mapping[str, Tensor] = {
+        str(k).removeprefix("module."): v for k, v in named if isinstance(v, Tensor)
+    }
+    if tensors and hasattr(family, "renamed"):
+        tensors = family.renamed(network, tensors)
     if not tensors:
         raise ModelError(
             f"{source} holds no named tensors but {type(loaded).__name__}.",

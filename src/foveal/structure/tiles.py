@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -23,11 +23,37 @@ def run(
     """What `forward` makes of pictures `BCHW`, as one map `B, C', H * factor, W * factor`, float, on the device of
     `images`.
 
+    See `bands`, which takes less memory.
+
+    Raises:
+        ValueError: the overlap is not less than the tile, or either is negative.
+    """
+    height = images.shape[-2] * factor
+    found: Tensor | None = None
+    for top, band in bands(forward, images, tile, overlap, factor, at_once):
+        if found is None:
+            found = band.new_zeros(*band.shape[:2], height, band.shape[-1])
+        found[:, :, top : top + band.shape[-2]] = band
+    assert found is not None, "there is a picture"
+    return found
+
+
+def bands(
+    forward: Callable[[Tensor], Tensor],
+    images: Tensor,
+    tile: int,
+    overlap: int,
+    factor: int = 1,
+    at_once: int = AT_ONCE,
+) -> Iterator[tuple[int, Tensor]]:
+    """The map that `run` gives, from the top in bands as they are done: the first row of each, and the band
+    `B, C', rows, W * factor`.
+
     The pictures are cut into tiles of `tile` pixels (less where a side is less) that overlap by at least `overlap`,
     and `forward` makes of each batch of them maps of `factor` times their sides. Where tiles overlap, a quarter of
     the overlap at each tile's edge is left out, as the network saw least of what lies round it, and in the half
     between them one passes into the other as a raised cosine. So the map is that of the whole picture wherever the
-    network looks no further than that quarter, and it takes the memory of a few tiles and of the map itself. A
+    network looks no further than that quarter, and it takes the memory of a few tiles and of one row of them. A
     network that looks further has the last word on how alike they are.
 
     Raises:
@@ -38,26 +64,28 @@ def run(
     count, _, height, width = images.shape
     tall, wide = min(tile, height), min(tile, width)
     rows, columns = starts(height, tall, overlap), starts(width, wide, overlap)
-    down, across = weights(rows, tall, factor), weights(columns, wide, factor)
-    places = [(n, y, x) for n in range(count) for y in range(len(rows)) for x in range(len(columns))]
-    found: Tensor | None = None
-    for first in range(0, len(places), at_once):
-        some = places[first : first + at_once]
-        made = forward(
-            torch.stack(
-                [images[n, :, rows[y] : rows[y] + tall, columns[x] : columns[x] + wide] for n, y, x in some]
-            )
-        )
-        made = made.to(images.device, torch.float32)
-        if found is None:
-            found = made.new_zeros(count, made.shape[1], height * factor, width * factor)
-            down, across = down.to(made.device), across.to(made.device)
-        for one, (n, y, x) in zip(made, some, strict=True):
-            top, left = rows[y] * factor, columns[x] * factor
-            share = down[y][:, None] * across[x]
-            found[n, :, top : top + tall * factor, left : left + wide * factor] += one * share
-    assert found is not None, "there is a picture"
-    return found
+    down, across = (
+        one.to(images.device) for one in (weights(rows, tall, factor), weights(columns, wide, factor))
+    )
+    places = [(n, x) for n in range(count) for x in range(len(columns))]
+    before: Tensor | None = None
+    for y, row in enumerate(rows):
+        strip: Tensor | None = None
+        for first in range(0, len(places), at_once):
+            some = places[first : first + at_once]
+            cut = [images[n, :, row : row + tall, columns[x] : columns[x] + wide] for n, x in some]
+            made = forward(torch.stack(cut)).to(images.device, torch.float32)
+            if strip is None:
+                strip = made.new_zeros(count, made.shape[1], tall * factor, width * factor)
+            for one, (n, x) in zip(made, some, strict=True):
+                left = columns[x] * factor
+                strip[n, :, :, left : left + wide * factor] += one * (down[y][:, None] * across[x])
+        assert strip is not None, "there is a picture"
+        if before is not None:
+            strip[:, :, : before.shape[-2]] += before
+        done = (rows[y + 1] - row if y + 1 < len(rows) else tall) * factor
+        yield row * factor, strip[:, :, :done]
+        before = strip[:, :, done:]
 
 
 def starts(side: int, tile: int, overlap: int) -> list[int]:

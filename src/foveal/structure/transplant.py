@@ -151,7 +151,7 @@ def _rows(given: Tensor, tensor: Tensor, old: Sequence[str], new: Sequence[str])
     """The head's tensor with the old rows of classes known by name, and how many those are."""
     rows = tensor.clone()
     shared = [label for label in new if label in old]
-    if given.shape[1:] != tensor.shape[1:] or given.shape[0] != len(old):
+    if given.shape[1:] != tensor.shape[1:] or given.shape[:1] != (len(old),):
         shared = []
     for label in shared:
         rows[list(new).index(label)] = given[list(old).index(label)].to(rows.dtype)

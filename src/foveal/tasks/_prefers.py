@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .. import device
+from ..data.truths import SMALLEST, counted
 from ..values import Dataset
 
 STEP = 32
@@ -72,12 +73,33 @@ def _size(dataset: Dataset) -> tuple[int, str]:
     return size, f"of {longer} px; time grows with its square, and nine of ten objects keep {SMALL:.0f} px"
 
 
-def _sides(dataset: Dataset) -> list[float]:
-    """The sides, in the pictures' pixels, of squares as large as the training objects' boxes."""
-    boxes = (
+def vanishing(dataset: Dataset, size: int) -> tuple[str, ...]:
+    """A sentence on the training objects that are less than `SMALLEST` pixels wide or high where pictures have a longer
+    side of `size`; pictures of one data set are taken to have their median size."""
+    if dataset.facts is None:
+        return ()
+    scale = size / max(dataset.facts.width, dataset.facts.height)
+    narrow = [min(x1 - x0, y1 - y0) * scale for x0, y0, x1, y1 in _boxes(dataset)]
+    gone = sum(side < SMALLEST for side in narrow)
+    if not gone:
+        return ()
+    said = (
+        f"{counted(gone, 'object')} of {len(narrow):,} to train on are less than {SMALLEST} pixels wide or high at "
+        f"--size {size}: they cannot be seen there. A larger --size shows them"
+    )
+    return (said,)
+
+
+def _boxes(dataset: Dataset) -> list[list[float]]:
+    """The boxes of the training objects that count, in the pictures' pixels."""
+    return [
         one["box"]
         for item in dataset.part("train")
         for one in item.truth or ()
         if "box" in one and not (one.get("crowd") or one.get("ignore"))
-    )
-    return [math.sqrt(max(0.0, x1 - x0) * max(0.0, y1 - y0)) or 1.0 for x0, y0, x1, y1 in boxes]
+    ]
+
+
+def _sides(dataset: Dataset) -> list[float]:
+    """The sides, in the pictures' pixels, of squares as large as the training objects' boxes."""
+    return [math.sqrt(max(0.0, x1 - x0) * max(0.0, y1 - y0)) or 1.0 for x0, y0, x1, y1 in _boxes(dataset)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,11 +99,17 @@ def _at(logits: Tensor, size: tuple[int, int]) -> Iterator[Tensor]:
         ]
 
 
-def rows(logits: Tensor, size: tuple[int, int], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """A row a label that a picture of `size` (width, height) shows, largest first."""
+def map_of_bands(bands: Iterable[tuple[int, Tensor]]) -> tuple[Map, NDArray[np.float32]]:
+    """As `own_map` of a picture's logits that come in bands `1CHW` from the top, as it is: no more of them are ever
+    in memory than one."""
+    each = [own_map(band[0], (band.shape[-1], band.shape[-2])) for _, band in bands]
+    return np.concatenate([found for found, _ in each]), np.concatenate([sure for _, sure in each])
+
+
+def rows(found: Map, sure: NDArray[np.float32], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """A row a label that a class map `HW` shows, largest first; `sure` are its pixels' probabilities."""
     from pycocotools import mask as coco
 
-    found, sure = own_map(logits, size)
     told = []
     for place, label in enumerate(labels):
         there = found == place

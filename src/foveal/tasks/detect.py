@@ -7,7 +7,7 @@ from typing import Any
 
 from ..values import Dataset
 from . import _coco, _mistakes, _objects
-from ._prefers import preferences
+from ._prefers import preferences, vanishing
 
 SOURCE = f"figures: {_coco.SOURCE}; mistakes: {_mistakes.SOURCE}"
 WHY = (
@@ -45,3 +45,8 @@ def build(labels: Sequence[str], *, loss: str = "own") -> _objects.ObjectsTask:
 def prefers(dataset: Dataset) -> dict[str, tuple[Any, str]]:
     """What detection wants otherwise than classification."""
     return preferences(dataset, "fcos", BEST)
+
+
+def remarks(dataset: Dataset, size: int) -> tuple[str, ...]:
+    """What is to be said of the data where pictures are seen at `size` pixels."""
+    return vanishing(dataset, size)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torchvision import tv_tensors
@@ -131,12 +133,20 @@ class Segment:
         """For each picture a row a label that is seen on it, largest first: `label`, `share` of the picture's pixels,
         `probability` (its mean over these), and `mask`, the pixels as COCO's run lengths. The masks of a picture do
         not overlap and cover it."""
-        logits = self._seen(network, images)
-        return [_segment_maps.rows(one, size, self.labels) for one, size in zip(logits, sizes, strict=True)]
+        if self._in_tiles(images):
+            each = [tiles.bands(network, one[None], TILE, OVERLAP) for one in images]
+            maps = [_segment_maps.map_of_bands(bands) for bands in each]
+        else:
+            logits = network(images)
+            maps = [_segment_maps.own_map(one, size) for one, size in zip(logits, sizes, strict=True)]
+        return [_segment_maps.rows(*one, self.labels) for one in maps]
+
+    def _in_tiles(self, images: Tensor) -> bool:
+        return self.tiled and max(images.shape[-2:]) > TILE
 
     def _seen(self, network: nn.Module, images: Tensor) -> Tensor:
         """Logits of pictures `BCHW`; at their own scale of large ones in tiles, which see less far round them."""
-        if self.tiled and max(images.shape[-2:]) > TILE:
+        if self._in_tiles(images):
             return tiles.run(network, images, TILE, OVERLAP)
         logits: Tensor = network(images)
         return logits
@@ -148,13 +158,16 @@ class Segment:
     def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
         """For each picture the mean logit `B` of its target's label over the pixels that the network gives to that
         label (all, where it gives none), less that of the label it is held against; as in Seg-Grad-CAM. Of a target
-        within a place, over all pixels of that place."""
+        within a place, over all pixels of that place; of a mask, each by how much it counts."""
         found = []
         for logits, target in zip(outputs, targets, strict=True):
             place = self.labels.index(target.label)
             values = logits[place]
             if target.against in self.labels:
                 values = values - logits[self.labels.index(target.against)]
+            if target.mask is not None:
+                found.append(_by_mask(values, target.mask.pixels))
+                continue
             if target.within is not None:
                 found.append(_of(values, target.within).mean())
                 continue
@@ -201,6 +214,13 @@ def _of(values: Tensor, within: tuple[float, float, float, float]) -> Tensor:
     left, top = min(int(within[0] * width), width - 1), min(int(within[1] * height), height - 1)
     right, bottom = math.ceil(within[2] * width - 1e-6), math.ceil(within[3] * height - 1e-6)
     return values[top : max(top + 1, bottom), left : max(left + 1, right)]
+
+
+def _by_mask(values: Tensor, counts: NDArray[np.uint8]) -> Tensor:
+    """The mean of a map `HW`, each place by how much the pixels that lie there count."""
+    shares = torch.from_numpy(counts.astype(np.float32)).to(values)[None, None]
+    weights = nn.functional.adaptive_avg_pool2d(shares, (values.shape[0], values.shape[1]))[0, 0]
+    return (values * weights).sum() / weights.sum()
 
 
 def background(labels: Sequence[str]) -> int | None:

@@ -131,7 +131,7 @@ class Upscale:
         return total / 8
 
     def _tiled(self, network: nn.Module, small: Tensor) -> Tensor:
-        if max(small.shape[-2:]) <= TILE:
+        if not _is_large(small):
             made: Tensor = network(small).float()
             return made
         return tiles.run(network, small, TILE, OVERLAP, self.scale, at_once=1)
@@ -151,7 +151,20 @@ class Upscale:
         self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]]
     ) -> list[list[dict[str, Any]]]:
         """For each picture one row: `picture`, with `scale` times its sides."""
-        return [[{"picture": as_picture(made)}] for made in self.enlarged(network, images)]
+        if self.ensemble or not _is_large(images):
+            return [[{"picture": as_picture(made)}] for made in self.enlarged(network, images)]
+        return [[{"picture": self._in_bands(network, one[None])}] for one in images]
+
+    def _in_bands(self, network: nn.Module, small: Tensor) -> Image.Image:
+        """A large picture `1CHW` enlarged, of which a band at a time is held as anything but 8-bit pixels."""
+        whole: Image.Image | None = None
+        for top, band in tiles.bands(network, small, TILE, OVERLAP, self.scale, at_once=1):
+            part = as_picture(band[0])
+            if whole is None:
+                whole = Image.new(part.mode, (part.width, small.shape[-2] * self.scale))
+            whole.paste(part, (0, top))
+        assert whole is not None, "there is a picture"
+        return whole
 
     def remade(
         self, network: nn.Module, image: Image.Image, preprocessing: Preprocessing
@@ -183,6 +196,10 @@ class Upscale:
             "ensemble": self.ensemble,
             "pairs": self.pairs,
         }
+
+
+def _is_large(images: Tensor) -> bool:
+    return max(images.shape[-2:]) > TILE
 
 
 def build(

@@ -16,6 +16,7 @@ from ..errors import DataError, ModelError, OptionError
 from ..folders import claim_next, safe_stem
 from ..storage import write_whole
 from ..values import Prediction, figure
+from . import in_tiles
 from .told import SURE, is_object
 from .written import Writer, drawn, formats_of
 
@@ -120,6 +121,7 @@ def predict(
     device: str | None = None,
     csv: str | os.PathLike[str] | None = None,
     views: int | None = None,
+    tiles: int | None = None,
     out: str | os.PathLike[str] | Callable[[], Path] | None = None,
     format: str | Sequence[str] | None = None,
     min_probability: float | None = None,
@@ -134,6 +136,7 @@ def predict(
         batch: pictures computed together.
         csv: also write the rows to this file.
         views: how often each picture is looked at (`structure.views`); when not given, as when the run was judged.
+        tiles: see pictures larger than this (pixels) in overlapping tiles of their own pixels as well (`in_tiles`).
         out: a folder for drawn pictures, pictures that were made, and a page (`verbs.written`); nothing that is there
             is written over. A function is asked for a folder once something must be written: pictures that were
             made, or a `format`. When not given, a `format` goes to a new folder `predicted/MODEL-N`, and pictures
@@ -149,18 +152,16 @@ def predict(
     Raises:
         DataError: a path that does not exist, or a folder without pictures.
         ModelError: the model's file is damaged, foreign or newer than this Foveal.
-        OptionError: a format that there is not, or that cannot hold what this model says.
+        OptionError: a format that there is not, or that cannot hold what this model says; tiles for another task.
         DiskError: nothing can be written to `out`.
     """
     _check(top, batch, min_probability)
     asked = formats_of(format)
-    network = loaded_model(model, device, "predict")
+    network = _looking(loaded_model(model, device, "predict"), views, tiles)
     bases = _bases([pictures] if isinstance(pictures, str | os.PathLike) else list(pictures))
-    if (looks := network.preprocessing.views if views is None else views) != 1:
-        network = _looking(network, looks)
     writer = _writer(model, network, out, asked, bases, min_probability)
     results = Predictions(labels=network.labels)
-    for one in _said(network, list(bases), batch or TOGETHER):
+    for one in _said(network, list(bases), batch or TOGETHER, tiles):
         kept = replace(one, predictions=_best(one.predictions, top, min_probability))
         results.append(kept if writer is None else writer.keep(kept))
         if progress is not None:
@@ -187,8 +188,11 @@ def _check(top: int, batch: int | None, least: float | None) -> None:
         )
 
 
-def _said(model: Model, paths: Sequence[str], batch: int) -> Iterator[Prediction]:
+def _said(model: Model, paths: Sequence[str], batch: int, tiles: int | None) -> Iterator[Prediction]:
     """What the model says of each picture; so many are computed, and in memory, at a time."""
+    if tiles is not None:
+        yield from (in_tiles.seen(model, path, tiles, batch) for path in paths)
+        return
     for start in range(0, len(paths), batch):
         yield from model.predict(paths[start : start + batch], batch=batch)
 
@@ -273,11 +277,18 @@ def loaded_model(model: Model | str | os.PathLike[str], device: str | None, verb
     return model_of(model, devices.choose(device)[0])
 
 
-def _looking(model: Model, views: int) -> Model:
-    """The model with a network that looks at each picture so often."""
+def _looking(model: Model, views: int | None, tiles: int | None) -> Model:
+    """The model with a network that looks at each picture so often (None: as often as when the run was judged).
+
+    Raises:
+        OptionError: tiles that mean nothing to it.
+    """
     from ..structure.views import Views
 
-    return replace(model, network=Views(model.network, views))
+    if tiles is not None:
+        in_tiles.check(tiles, model.task.name)
+    looks = model.preprocessing.views if views is None else views
+    return model if looks == 1 else replace(model, network=Views(model.network, looks))
 
 
 def find_pictures(given: Iterable[str | os.PathLike[str]]) -> list[str]:
