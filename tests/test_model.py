@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -237,6 +238,19 @@ def test_nothing_there_names_the_nearest(saved: Path) -> None:
     error = refused(saved.with_name("modle.safetensors"), "There is no model at")
     assert f"Did you mean {saved}?" in error.todo
     refused(saved.parent / "no" / "such" / "place", "There is no model at")
+
+
+def test_a_bare_name_is_looked_for_among_runs_and_networks(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Path("runs") / "flowers-resnet18-1"
+    run.mkdir(parents=True)
+    shutil.copy(saved, run / "best.safetensors")
+    assert f"Did you mean {run}?" in refused(Path("flowers-resnet18-1"), "There is no model at").todo
+    error = refused(Path("resnet81"), "There is no model at")
+    assert "resnet18" in error.todo
+    assert "published weights" in error.allowed
 
 
 def test_a_folder_that_is_no_run(saved: Path) -> None:

@@ -280,8 +280,8 @@ def test_a_kill_between_two_renames_loses_one_state_only(shapes: Path, done: Tra
     out = tmp_path / "torn"
     shutil.copytree(done.run, out)
     (out / "result.json").unlink()
-    (out / "resume.pt").unlink()
-    assert (out / "resume.previous.pt").exists()
+    assert not (out / "resume.previous.pt").exists(), "a finished run keeps one"
+    (out / "resume.pt").rename(out / "resume.previous.pt")
     resumed = foveal.train(resume=out)
     assert Run.open(out).attempts()[-1].step > 0
     assert same(done.run / "last.safetensors", resumed.run / "last.safetensors")

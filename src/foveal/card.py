@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from .catalog import names
 from .errors import ModelError, nearest
 from .storage import from_json, strict
 from .values import Preprocessing, Score
@@ -119,7 +120,10 @@ def model_file(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.is_file() or (path / BEST).is_file():
         return path if path.is_file() else path / BEST
-    allowed = "A .safetensors file that Foveal saved, or a run folder, whose best model is taken."
+    allowed = (
+        "A .safetensors file that Foveal saved, a run folder, whose best model is taken, or the name of a network "
+        "with published weights."
+    )
     if not path.exists():
         near = _like(path)
         meant = f"Did you mean {' or '.join(near)}?" if near else "See what is there with: foveal runs"
@@ -135,12 +139,21 @@ def model_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _like(path: Path) -> list[str]:
-    """Models and runs beside `path` with similar names."""
+    """What has a name like it: models and runs beside `path` and in the folder `runs` there; networks."""
+    known = {**_beside(path.parent / "runs"), **_beside(path.parent)}
+    if path.parent == Path():
+        known = {**{name: name for name in names("architectures")}, **known}
+    if path.name in known:
+        return [known[path.name]]
+    return [known[name] for name in nearest(path.name, known)]
+
+
+def _beside(home: Path) -> dict[str, str]:
+    """The names of models and runs in a folder, and where they are."""
     try:
-        beside = [p.name for p in path.parent.iterdir() if p.suffix == ".safetensors" or (p / BEST).is_file()]
+        return {p.name: str(p) for p in home.iterdir() if p.suffix == ".safetensors" or (p / BEST).is_file()}
     except OSError:
-        return []
-    return [str(path.parent / name) for name in nearest(path.name, beside)]
+        return {}
 
 
 def open_model(file: Path) -> BinaryIO:

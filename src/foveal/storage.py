@@ -39,9 +39,16 @@ def write_whole(path: str | os.PathLike[str], *parts: bytes | memoryview, keep: 
             "The path of a file, existing or new.",
             "Give the file a name inside the folder, or choose another path.",
         )
-    with writing(path), temporary(path, keep) as file:
-        for part in parts:
-            file.write(part)
+    try:
+        with writing(path), temporary(path, keep) as file:
+            for part in parts:
+                file.write(part)
+    except FileNotFoundError as error:  # a system that takes no files there, a folder that has gone
+        raise DiskError(
+            f"{path} could not be written: {error.strerror}.",
+            "A path that this system allows.",
+            "Choose another place.",
+        ) from error
 
 
 @contextmanager

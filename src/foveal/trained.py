@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .run import RESULT, Run
-from .storage import write_json
+from .run import RESULT, RESUME, Run
+from .storage import previous, write_json
 from .values import Choice, Evaluation, Score
 
 EVALUATION, REPORT = "evaluation.json", "report.html"
@@ -77,6 +78,9 @@ class Trained:
         if judged is not None:
             write_json(run.folder / EVALUATION, judged.to_json())
         write_json(run.folder / RESULT, self.to_json())
+        # the newest state is enough from now on
+        with contextlib.suppress(OSError):
+            previous(run.folder / RESUME).unlink(missing_ok=True)
 
     @classmethod
     def read(cls, run: Run) -> Trained | None:

@@ -264,3 +264,12 @@ def test_home_is_the_option_then_the_environment_then_the_cache(
 def test_a_dataset_survives_json(tmp_path: Path) -> None:
     got = examine(dataset(class_folder(tmp_path)))
     assert Dataset.from_json(json.loads(json.dumps(got.to_json()))) == got
+
+
+def test_a_folder_that_has_gone_is_said_to_have_gone(tmp_path: Path) -> None:
+    class_folder(tmp_path / "data", 2, 3)
+    found = dataset(tmp_path / "data")
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(DataError, match="is no longer there, and with it its 6 pictures") as error:
+        examine(found)
+    assert "Put them back" in error.value.todo

@@ -360,3 +360,13 @@ def test_objects_that_training_lacks_are_left_out_of_their_pictures() -> None:
     says = [issue.says for issue in got.issues]
     assert "Class 'c' is in val but not in train: 2 objects left out." in says
     assert any("'b' in val" in one for one in says)
+
+
+def test_the_reason_of_a_split_says_only_what_holds() -> None:
+    few = {choice.option: choice.reason for choice in split(made(plain({"a": 20, "b": 20})), 0)[1]}
+    assert few["test"] == "15% of 40 pictures, stratified by label, seed 0; copies stay together"
+    many = {choice.option: choice.reason for choice in split(made(plain({"a": 20_000, "b": 20_000})), 0)[1]}
+    assert "at most 5,000" in many["val"]
+    none = {choice.option: choice for choice in split(made(plain({"a": 2, "b": 2})), 0)[1]}
+    assert none["test"].value == 0
+    assert none["test"].reason == "4 pictures are too few for a test split as well"

@@ -78,6 +78,23 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     assert "is a file" in refusal(str(picture), reader="folder").came
 
 
+def test_a_run_in_place_of_data(tmp_path: Path) -> None:
+    run = class_folder(tmp_path / "run" / "pictures", 1, 2).parent
+    for name in ("events.jsonl", "options.json"):
+        (run / name).write_text("{}")
+    error = refusal(str(run))
+    assert "is the folder of a run" in error.came
+    assert f"foveal train --resume {run}" in error.todo
+
+
+@pytest.mark.parametrize("name", ["flowers.zip", "Flowers.TAR.GZ", "a b.7z"])
+def test_an_archive_is_to_be_unpacked(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04")
+    error = refusal(str(tmp_path / name))
+    assert "is an archive" in error.came
+    assert error.todo.startswith("Unpack it")
+
+
 def test_class_folder_given_in_place_of_the_data(tmp_path: Path) -> None:
     root = class_folder(tmp_path / "d", 2, 2)
     assert "no class folders" in refusal(str(root / "circle"), reader="folder").came

@@ -96,9 +96,7 @@ def test_it_is_whole(page: Page, html: str) -> None:
 
 
 def test_every_part_is_there(page: Page) -> None:
-    parts = (
-        "verdict done curves confusion mistakes classes calibration data issues augmentation choices again"
-    )
+    parts = "verdict done curves confusion mistakes classes calibration data issues augmentation choices use again"
     assert [part for part in parts.split() if part not in page.ids] == []
     for words in (
         "What to try next",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from foveal.gathered import Gathered
@@ -117,3 +118,14 @@ def test_what_the_temperature_changed_and_left() -> None:
     found = calibration(dataclasses.replace(g, evaluation=own))
     assert found is not None
     assert (len(found.columns), len(found.rows[0][1])) == (2, 2)
+
+
+def test_how_to_use_the_model(tmp_path: Path) -> None:
+    g = dataclasses.replace(made(judged(FINE)), folder=tmp_path / "my runs" / "a-1")
+    assert record.use(g) == (), "there is no model yet"
+    g.folder.mkdir(parents=True)
+    (g.folder / "best.safetensors").touch()
+    said = dict(record.use(g))
+    assert said["On pictures, and folders of them"] == f"foveal predict '{g.folder}' picture.jpg"
+    compile(said["In Python"], "page", "eval")
+    assert repr(str(g.folder)) in said["In Python"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from foveal.charts.tiles import MOST, Tiles, columns_of, tiles
-from foveal.events import Started, Watched
+from foveal.events import Epoch, Started, Watched
 from foveal.gathered import gather
 from foveal.report.watched import watched
 from foveal.run import Run
@@ -75,3 +76,18 @@ def test_says_what_was_seen(tmp_path: Path) -> None:
     assert any("300 pictures" in one for one in found.says)
     assert any("1.3%" in one for one in found.says)
     assert sum(len(panel.chart) for panel in found.panels) < 60_000
+
+
+def test_what_watching_took_is_a_share_of_the_whole_training(tmp_path: Path) -> None:
+    """The share at the last look is large where all looks were among the first steps."""
+    run = Run.create(tmp_path, "run", tmp_path / "run")
+    with run.lock():
+        run.append(Started(at=1000.0))
+        for step in range(9):
+            run.append(dataclasses.replace(look(step, 0.002), cost=0.4, at=1000.4 + 0.2 * step))
+    said = " ".join(watched(gather(run)).says)  # type: ignore[union-attr]
+    assert "watching took 40% of the training time until the last of them, which in a run of seconds" in said
+    with run.lock():
+        run.append(Epoch(epoch=1, step=20, seconds=20.0, at=1020.0))
+    said = " ".join(watched(gather(run)).says)  # type: ignore[union-attr]
+    assert "watching took about 0.8 s, 4% of the training time: a second is allowed" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import unicodedata
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.terminal.plain import plain, to_json
+from foveal.terminal.plain import plain, quoted, to_json
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,13 @@ def test_json_is_strict_and_ascii() -> None:
     read = json.loads(made, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert read == {"b": [None, None, 0.1], "a": "x", "name": "花\udce9", "1": [True, None]}
     assert list(read) == ["b", "a", "name", "1"]
+
+
+@pytest.mark.parametrize(
+    "path", ["runs/a-1", "läufe/a b-1", "runs/this&that", "a'b", 'a"b', "a$HOME", "a!b`c`", "(1);2"]
+)
+def test_a_quoted_path_is_one_word_to_a_shell(path: str) -> None:
+    assert shlex.split(quoted(path)) == [path]
+    assert (quoted(path) == path) == (path == "runs/a-1")
+    if any(char in path for char in '"$`!'):
+        assert quoted(path).startswith("'")

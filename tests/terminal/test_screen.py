@@ -156,3 +156,9 @@ def test_span(seconds: float, words: str) -> None:
 def test_headline_without_what_it_needs() -> None:
     assert headline({}) == ""
     assert headline({"name": "accuracy", "value": None}) == "accuracy ?"
+
+
+def test_why_it_stopped_is_a_sentence() -> None:
+    assert shown(Stopped(why="time", says="the planned time is used")) == "The planned time is used.\n"
+    assert shown(Stopped(why="early")) == "Stopped early: no epoch was better for a while.\n"
+    assert shown(Stopped(why="finished")) == ""

@@ -99,3 +99,13 @@ def test_the_runs_own_data_has_gone(home: Path, done: Trained) -> None:
             foveal.evaluate(done.run)
     finally:
         (home / "elsewhere").rename(home / "data")
+
+
+def test_it_tells_how_far_it_is(home: Path, done: Trained) -> None:
+    data = class_folder(home / "told", classes=3, each=5, size=16, seed=7)
+    told: list[tuple[str, int, int]] = []
+    judged = foveal.evaluate(done.run, data, batch=4, progress=lambda *said: told.append(said))
+    assert [done for what, done, _ in told if what == "evaluating"] == [4, 8, 12, 15]
+    assert ("examining", 15, 15) in told
+    assert {total for *_, total in told} == {15}
+    assert judged.metrics == foveal.evaluate(done.run, data, batch=4).metrics

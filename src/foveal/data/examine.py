@@ -10,6 +10,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from ..errors import DataError, PictureError
 from ..values import Dataset, Facts, Issue, Item
@@ -107,6 +108,12 @@ def _judged(known: looks.Known, item: Item) -> Look | PictureError:
 
 
 def _too_many(dataset: Dataset, broken: dict[str, PictureError]) -> DataError:
+    if dataset.items and not Path(dataset.root).exists():
+        return DataError(
+            f"The folder {dataset.root} is no longer there, and with it its {_pictures(len(dataset.items))}.",
+            "The pictures where they were.",
+            "Put them back there, or train a new run on them where they are now: foveal train DATA",
+        )
     if not dataset.items:
         return DataError(
             f"{dataset.root} holds no pictures.",

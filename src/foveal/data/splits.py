@@ -133,7 +133,11 @@ def _carve(items: list[Item], given: set[str], seed: int, task: str) -> tuple[li
             how = {"regress": "stratified by value"}.get(
                 task, "stratified by label" if task in _NAMED else "random"
             )
-            why = f"{SHARE:.0%} of {len(pool)} pictures, {how}, seed {seed}; {_CAP_WHY}; copies stay together"
+            why = f"{SHARE:.0%} of {len(pool)} pictures, {how}, seed {seed}"
+            why += f"; {_CAP_WHY}" if count >= CAP else ""
+            why += "; copies stay together"
+            if not count:
+                why = f"{len(pool)} pictures are too few for a {part} split as well"
             choices.append(Choice(part, count, why))
     return carved, choices
 

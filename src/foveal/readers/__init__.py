@@ -23,6 +23,7 @@ _LAYOUTS = (
     "COCO's JSON, Pascal VOC's XML or YOLO's text files with their pictures, pictures with masks or in pairs, IDX "
     "files as MNIST's, or a data set's name"
 )
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
 def prepare(
@@ -120,6 +121,12 @@ def _chosen(path: Path, options: ReadOptions, task: str | None) -> str:
         if not path.exists() and not _reader(options.reader).sniff(path):
             raise _absent(path)
         return options.reader
+    if (path / "events.jsonl").exists() and (path / "options.json").exists():
+        raise DataError(
+            f"{path} is the folder of a run, not data.",
+            f"{_LAYOUTS}.",
+            f"To go on with it: foveal train --resume {path}; to use its model: foveal predict {path} picture.jpg",
+        )
     found = claims(path, task)
     if len(found) == 1:
         return found[0].reader
@@ -165,10 +172,13 @@ def _unclaimed(path: Path) -> DataError:
     from ._tree import described, scan
 
     if not path.is_dir():
+        packed = path.name.lower().endswith(_ARCHIVES)
         return DataError(
-            f"{path} is a file that no reader knows.",
+            f"{path} is an archive." if packed else f"{path} is a file that no reader knows.",
             f"{_LAYOUTS}.",
-            f"Give the folder that holds the pictures, such as {path.absolute().parent}.",
+            "Unpack it, and give the folder that comes out."
+            if packed
+            else f"Give the folder that holds the pictures, such as {path.absolute().parent}.",
         )
     tree = scan(path)
     other = other_task(tree) if any(f.bears for f in tree.walk()) else None

@@ -111,7 +111,7 @@ def _rendered(g: Gathered, album: Album, level: Level, script: bool) -> str:
         calibration=calibration.calibration(g), per_class=_table(g), judged=judged,
         far=calibration.none_of_these(g.trust), glance=glance.glance(g, album, level), sheet=glance.sheet(g, level),
         given=given, chosen=chosen, spent=record.time_spent(g),
-        bottleneck=g.result.get("bottleneck"), again=record.again(g),
+        bottleneck=g.result.get("bottleneck"), again=record.again(g), use=record.use(g),
         world=world.published(g), inside=watched.watched(g),
         metrics=_metrics(g), css=Markup(text("style.css")), script=Markup(text("page.js")) if script else "",
         plotly=Markup(_plotly()) if script else "", bare=level.cell == 0,
@@ -142,7 +142,8 @@ def _table(g: Gathered) -> Table | None:
     judged = g.evaluation
     if judged is None or not judged.per_class:
         return None
-    names = sorted((name for name in judged.per_class[0] if name != "label"), key=_place)
+    never = {kind for kind in worst.MISTAKES if not any(row.get(kind) for row in judged.per_class)}
+    names = sorted((name for name in judged.per_class[0] if name not in {"label", *never}), key=_place)
     measure = next((m for m in ("average_precision", "AP", "iou", "recall", "f1") if m in names), "")
     rows = list(judged.per_class)
     if measure:

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ..bottleneck import PHASES
+from ..card import BEST
 from ..charts import Strip
 from ..gathered import Gathered
 from ..options import TrainOptions, flag, meaning
@@ -230,6 +231,18 @@ def facts(g: Gathered) -> tuple[tuple[str, str], ...]:
     if isinstance(at, int | float):
         rows.append(("Trained", date(float(at))))
     return tuple(rows)
+
+
+def use(g: Gathered) -> tuple[tuple[str, str], ...]:
+    """How to use the model, in words and as commands; nothing where there is no model yet."""
+    if not (g.folder / BEST).is_file():
+        return ()
+    folder = str(g.folder)
+    return (
+        ("On pictures, and folders of them", f"foveal predict {shlex.quote(folder)} picture.jpg"),
+        ("Judged on other pictures with labels", f"foveal evaluate {shlex.quote(folder)} DATA"),
+        ("In Python", f"foveal.Model.load({folder!r}).predict('picture.jpg')"),
+    )
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from markupsafe import Markup
 
 from ..charts.tiles import Tiles, columns_of, tiles
 from ..errors import FovealError
-from ..events import Watched
+from ..events import Started, Watched
 from ..gathered import Gathered
 from ..run import Run
+from ..values import span
 from ..watch import EDGES, SHARE
 from .words import number, percent
 
@@ -245,12 +246,22 @@ def _whole(g: Gathered, sights: Sequence[Watched]) -> list[str]:
             f"batch{f'; training took {batch}' if batch else ''} (McCandlish et al. 2018): far larger batches "
             "would hardly learn more a step."
         )
-    said.append(
-        f"{len(sights)} steps were looked at, {sum(s.step < 50 for s in sights)} of them among the first "
-        f"50; watching took {percent(sights[-1].cost)} of the training time"
-        f"{'' if sights[-1].cost <= SHARE else ', which in a run of seconds may be more than 2%'}."
+    looked = (
+        f"{len(sights)} steps were looked at, {sum(s.step < 50 for s in sights)} of them among the first 50"
     )
-    return said
+    return [*said, f"{looked}; {_watching(g, sights[-1])}."]
+
+
+def _watching(g: Gathered, last: Watched) -> str:
+    """What watching took of the whole training, where that is known; else of the time until the last look."""
+    began = next((e.at for e in g.events if isinstance(e, Started) and e.attempt == last.attempt), 0.0)
+    until, whole = last.at - began, g.epochs[-1].seconds if g.epochs else 0.0
+    if last.attempt > 1 or not 0 < began < last.at or whole < until:
+        short = "" if last.cost <= SHARE else ", which in a run of seconds may be more than 2%"
+        return f"watching took {percent(last.cost)} of the training time until the last of them{short}"
+    took = last.cost * until
+    short = "" if took <= SHARE * whole else ": a second is allowed where 2% would be less"
+    return f"watching took about {span(took)}, {percent(took / whole)} of the training time{short}"
 
 
 def _beginning(share: float) -> str:

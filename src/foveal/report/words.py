@@ -31,7 +31,7 @@ UNIT = frozenset({
 """Metrics that are read in thousandths."""
 ORDER = (
     "count", "AP", "AP50", "AP75", "AR100", "iou", "dice", "recall", "precision", "f1", "average_precision",
-    "threshold", "mae", "bias",
+    "missed", "background", "badly_placed", "wrong_class", "doubled", "both", "threshold", "mae", "bias",
 )  # fmt: skip
 """In which a table of classes has its columns."""
 

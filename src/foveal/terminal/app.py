@@ -57,7 +57,10 @@ one and a half times and more, as spinning threads hold the cores that the late 
 SPEECH_SECONDS = 2.0
 """Time for process 0 of a training on several to say what is wrong."""
 PURPOSE = "A workbench for convolutional networks: a folder of pictures in, a network you can trust out."
-FIRST = 'Begin with "foveal train": with no DATA it learns the built-in handwritten digits.'
+FIRST = (
+    'Begin with "foveal train": with no DATA it learns the built-in handwritten digits. '
+    '"foveal VERB --help" lists the options of a verb.'
+)
 
 
 def build() -> App:

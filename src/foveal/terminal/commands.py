@@ -109,7 +109,14 @@ def evaluate(
     from ..verbs.evaluate import evaluate as verb
 
     more = given({"split": split, "views": views, "batch": batch, "device": device}) | options
-    return deliver(json, lambda _: verb(model, data, **more).to_json(), show.evaluation)
+
+    def work(screen: Screen) -> dict[str, Any]:
+        def progress(what: str, done: int, total: int) -> None:
+            screen((what, done, total))
+
+        return verb(model, data, progress=progress, **more).to_json()
+
+    return deliver(json, work, show.evaluation)
 
 
 def predict(
@@ -132,6 +139,12 @@ def predict(
         float | None,
         Parameter(help="Leave out objects less probable than this; only 0.5 and more is drawn if not given."),
     ] = None,
+    tiles: Annotated[
+        int | None,
+        Parameter(
+            help="See larger pictures in overlapping tiles of so many of their pixels: for small objects."
+        ),
+    ] = None,
     views: Views = None,
     batch: Batch = None,
     device: Device = None,
@@ -142,7 +155,7 @@ def predict(
     from ..verbs.predict import predict as verb
 
     more = given({"csv": csv, "views": views, "batch": batch, "device": device, "format": format})
-    more |= given({"min_probability": min_probability})
+    more |= given({"min_probability": min_probability, "tiles": tiles})
     found: list[dict[str, Any]] = []
 
     def work(screen: Screen) -> Any:

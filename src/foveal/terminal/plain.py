@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import unicodedata
 from typing import Any
 
@@ -10,6 +11,10 @@ from ..storage import strict
 
 # These turn the direction of what follows, so that a name could pose as another.
 _TURNERS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_INSIDE = frozenset('"$`!')
+"""What means something to a shell even between double quotes."""
+_MEANING = _INSIDE | frozenset("'&|;<>()*?[]{}#~^")
 
 
 def plain(value: object, keep: str = "") -> str:
@@ -31,6 +36,14 @@ def _shown(char: str) -> str:
     if char in _TURNERS or kind in ("Cc", "Cs", "Zl", "Zp"):
         return char.encode("unicode_escape").decode("ascii")
     return char
+
+
+def quoted(path: str) -> str:
+    """A path as it can be typed into a shell: in double quotes where it holds what means something there (which
+    Windows takes as well), in a shell's own where these would not do."""
+    if not any(char.isspace() or char in _MEANING for char in path):
+        return path
+    return shlex.quote(path) if any(char in _INSIDE for char in path) else f'"{path}"'
 
 
 def to_json(value: Any) -> str:

@@ -18,7 +18,7 @@ from ..errors import OptionError, nearest
 
 # What other programs call our options.
 OTHER_WORDS = {
-    **dict.fromkeys(("rate", "learning-rate", "learningrate", "learn-rate", "alpha"), "lr"),
+    **dict.fromkeys(("rate", "learning-rate", "learningrate", "learn-rate", "alpha", "lr0", "max-lr"), "lr"),
     **dict.fromkeys(("batch-size", "bs", "batchsize"), "batch"),
     **dict.fromkeys(("model", "arch", "architecture", "net", "backbone"), "network"),
     **dict.fromkeys(("imgsz", "img-size", "image-size", "input-size", "resolution", "crop"), "size"),
@@ -33,9 +33,28 @@ OTHER_WORDS = {
     **dict.fromkeys(("scheduler", "sched"), "schedule"),
     **dict.fromkeys(("topk", "top-k", "k"), "top"),
     **dict.fromkeys(("early-stopping", "early-stop"), "patience"),
-    **dict.fromkeys(("time", "max-time"), "minutes"),
+    **dict.fromkeys(("time", "max-time", "timeout"), "minutes"),
     **dict.fromkeys(("methods", "explainer", "explainers"), "method"),
     **dict.fromkeys(("class", "label", "category"), "target"),
+    **dict.fromkeys(("n-trials", "num-trials", "num-samples"), "trials"),
+    **dict.fromkeys(("cv", "kfold", "k-fold", "kfolds", "n-splits"), "folds"),
+    **dict.fromkeys(("project", "log-dir", "root-dir"), "runs-dir"),
+}
+
+# What other programs, or other people, call our verbs.
+OTHER_VERBS = {
+    **dict.fromkeys(("fit", "learn", "finetune", "fine-tune", "fine_tune"), "train"),
+    **dict.fromkeys(("test", "val", "validate", "eval", "score"), "evaluate"),
+    **dict.fromkeys(("infer", "inference", "classify", "detect", "segment", "label"), "predict"),
+    **dict.fromkeys(("interpret", "attribute", "gradcam", "saliency", "visualize"), "explain"),
+    **dict.fromkeys(("doctor", "debug", "check"), "diagnose"),
+    **dict.fromkeys(("search", "optimize", "hpo", "sweep"), "tune"),
+    **dict.fromkeys(("summary", "models", "networks"), "anatomy"),
+    **dict.fromkeys(("info", "data", "dataset", "show"), "inspect"),
+    **dict.fromkeys(("list", "ls", "history"), "runs"),
+    **dict.fromkeys(("rm", "remove"), "runs delete"),
+    **dict.fromkeys(("continue", "restart"), "runs resume"),
+    "help": "--help",
 }
 
 WITH_ARGUMENTS = ("anatomy", "explain")
@@ -58,7 +77,7 @@ def refusal(
         case UnknownOptionError():
             return _unknown_option(error, usage)
         case UnknownCommandError():
-            return _unknown_verb(words, verbs)
+            return _unknown_verb(words, verbs, groups)
         case CoercionError():
             return _wrong_value(error, usage)
         case RepeatArgumentError():
@@ -96,9 +115,13 @@ def _unknown_option(error: UnknownOptionError, usage: str) -> OptionError:
     )
 
 
-def _unknown_verb(words: list[str], verbs: tuple[str, ...]) -> OptionError:
+def _unknown_verb(
+    words: list[str], verbs: tuple[str, ...], groups: Mapping[str, tuple[str, ...]]
+) -> OptionError:
     word = words[0]
-    near = nearest(word, verbs)
+    inside = [f"{verb} {word}" for verb, commands in groups.items() if word in commands]
+    other = OTHER_VERBS.get(word.lower())
+    near = inside or ([other] if other and not Path(word).exists() else nearest(word, verbs))
     if word.startswith("-"):
         return OptionError(
             f"There is no option {word} before a verb.",

@@ -17,6 +17,7 @@ from rich.text import Text
 from ..events import Epoch, Noticed, Seen, Started, Step, Stopped
 from ..values import Choice, Issue, figure, span
 from .console import text
+from .plain import quoted
 
 REFRESH_SECONDS = 0.2
 NARROW, WIDE, BAR = 72, 100, 24  # columns
@@ -65,8 +66,7 @@ class Screen:
         """The command that goes on with the run, as far as this screen knows the run."""
         if self._hint or not self.run:
             return self._hint
-        name = f'"{self.run}"' if any(char.isspace() for char in self.run) else self.run
-        return f"What was trained is saved. To go on: foveal train --resume {name}"
+        return f"What was trained is saved. To go on: foveal train --resume {quoted(self.run)}"
 
     def _show(self, message: object) -> None:
         match message:
@@ -138,7 +138,8 @@ class Screen:
         )
         verb = "Training goes on" if event.attempt > 1 else "Training"
         after = f" after step {event.step}" if event.attempt > 1 else ""
-        self._line(text(f"{verb}{after}: {length}{f' ({stages})' if stages else ''}", "bold"))
+        said = f"{verb}{after}: {length}{f' ({stages})' if stages else ''}"
+        self._line(Text.assemble(text(said, "bold"), ("; scores of epochs are those on val", "dim")))
 
     def _step(self, event: Step) -> None:
         parts = [
@@ -191,6 +192,7 @@ class Screen:
             "diverged": "Stopped: the loss stayed not finite.",
         }
         said = event.says or words.get(event.why, "")
+        said = f"{said[:1].upper()}{said[1:]}{'' if said[-1:] in '.:!' else '.'}" if said else ""
         if said:
             self._line(text(said, "bold yellow" if event.why == "diverged" else "dim", keep="\n"))
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..values import figure, span
 from .console import row, table, text
+from .plain import quoted as quoted
 from .screen import PATHS_SHOWN, SEVERITY, headline
 
 Doc = Mapping[str, Any]
@@ -300,8 +301,3 @@ def _cell(value: Any) -> Any:
             else ", ".join(f"{k} {v}" for k, v in value.items())
         )
     return "" if value is None else value
-
-
-def quoted(path: str) -> str:
-    """A path as it can be typed: in quotes where it holds a space."""
-    return f'"{path}"' if any(char.isspace() for char in path) else path

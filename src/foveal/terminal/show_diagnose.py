@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .console import text
+from .plain import quoted
 from .screen import SEVERITY
 
 Doc = Mapping[str, Any]
@@ -30,8 +31,9 @@ def diagnosis(console: Console, doc: Doc) -> None:
     console.print()
     for said in doc["notes"]:
         _says(console, said, "", "yellow")
-    for name, why in doc["failed"].items():
-        _says(console, f"The test {_words(name)} could not be made: {why}", "", "dim")
+    for why, names in _by_reason(doc["failed"]).items():
+        tests = f"The test {names[0]}" if len(names) == 1 else f"These tests ({', '.join(names)})"
+        _says(console, f"{tests} could not be made: {why}", "", "dim")
     _unsure(console, doc["unsure"])
     if doc.get("applied"):
         applied = doc["applied"]
@@ -92,14 +94,20 @@ def _unsure(console: Console, unsure: Mapping[str, str]) -> None:
     """Which rules could not tell, by what they lack."""
     if not unsure:
         return
-    lacking: dict[str, list[str]] = {}
-    for name, why in unsure.items():
-        lacking.setdefault(why, []).append(_words(name))
+    lacking = _by_reason(unsure)
     console.print(text("Not enough evidence for:", "dim"))
     for why, names in list(lacking.items())[:UNSURE_SHOWN]:
         _says(console, f"{', '.join(names)}: {why}", "- ", "dim")
     if len(lacking) > UNSURE_SHOWN:
         console.print(text(f"- and {len(lacking) - UNSURE_SHOWN} more (all with --json)", "dim"))
+
+
+def _by_reason(said: Mapping[str, str]) -> dict[str, list[str]]:
+    """A reason, and the names it holds for, in words."""
+    found: dict[str, list[str]] = {}
+    for name, why in said.items():
+        found.setdefault(why, []).append(_words(name))
+    return found
 
 
 def _next(console: Console, doc: Doc) -> None:
@@ -109,7 +117,7 @@ def _next(console: Console, doc: Doc) -> None:
     helps = [one for one in tryable if (one.get("proof") or {}).get("verdict") == "helps"]
     if doc["report"]:
         console.print(Text.assemble("  page: ", text(doc["report"], "bold")))
-    run = _quoted(doc["run"])
+    run = quoted(doc["run"])
     if doc.get("applied"):
         return
     if helps:
@@ -141,7 +149,3 @@ def _says(console: Console, said: str, pad: str, style: str = "") -> None:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _quoted(path: str) -> str:
-    return f'"{path}"' if any(char.isspace() for char in path) else path

@@ -290,7 +290,7 @@ class Job:
     def _interrupted(self) -> None:
         """Save all, and say how to go on. While the best model is judged, all is saved already."""
         how = shlex.join(["foveal", "train", "--resume", str(self.run.folder)])
-        self._put_away("interrupted", f"all is saved; go on with: {how}")
+        self._put_away("interrupted", f"All is saved. To go on: {how}")
 
     def _put_away(self, why: str, says: str) -> None:
         if self.state.optimizer is None:
@@ -358,7 +358,9 @@ class Job:
         says, chance = end.says, self.task.chance
         reached = headline.low if headline.higher_is_better else -headline.high
         if chance is not None and reached <= (chance if headline.higher_is_better else -chance):
-            says += f"; it is no better than chance ({chance:.3g}): look at --lr and at the labels"
+            worse = headline.value <= chance if headline.higher_is_better else headline.value >= chance
+            what = "it is no better than chance" if worse else "that it is better than chance is not sure"
+            says += f"; {what} ({chance:.3g}): train longer, or look at --lr and at the labels"
         spent, seconds = self._spent(settle=settling, judge=judging), round(time.time() - self.began, 3)
         done = Trained(
             run=self.run.folder,

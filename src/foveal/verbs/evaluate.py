@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import device as devices
 from .. import evaluation
-from ..contracts import Task
+from ..contracts import Source, Task
 from ..data.batches import Batches
 from ..data.examine import examine
 from ..errors import DataError, OptionError
@@ -20,7 +21,10 @@ from ..readers import read
 from ..run import Run
 from ..structure.views import Views
 from ..structure.views import check as check_views
-from ..values import PARTS, Dataset, Evaluation, Issue, Item
+from ..values import PARTS, Batch, Dataset, Evaluation, Issue, Item
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done (`examining`, `evaluating`), pictures done, pictures in all."""
 
 
 def evaluate(
@@ -31,6 +35,7 @@ def evaluate(
     device: str | None = None,
     batch: int = 64,
     views: int | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
     """Judge a model on a labelled data set.
@@ -43,6 +48,7 @@ def evaluate(
             or everything where the data has no splits.
         views: how often each picture is looked at, see `foveal.structure.views.Views`; when not given, as
             often as when the run was judged.
+        progress: is told what is done, pictures done, pictures in all.
         options: see `foveal.options.ReadOptions`.
 
     Raises:
@@ -59,10 +65,11 @@ def evaluate(
         )
     loaded = model if isinstance(model, Model) else model_of(model)
     loaded.network.to(where)
-    part, batches, issues = pictures_for(loaded, model, data, split, batch, read_options)
+    part, batches, issues = pictures_for(loaded, model, data, split, batch, read_options, progress)
     views = loaded.preprocessing.views if views is None else views
     network = loaded.network if views == 1 else Views(loaded.network, views)
-    judged = evaluation.evaluate(network, loaded.task, batches, part, where)
+    source: Source = batches if progress is None else _Counted(batches, progress)
+    judged = evaluation.evaluate(network, loaded.task, source, part, where)
     return dataclasses.replace(judged, issues=issues)
 
 
@@ -73,6 +80,7 @@ def pictures_for(
     split: str | None,
     batch: int,
     options: ReadOptions,
+    progress: Progress | None = None,
 ) -> tuple[str, Batches, tuple[Issue, ...]]:
     """What a model can be judged on: the split's name, its pictures whose truths the model knows, and the
     trouble there is with the others.
@@ -83,7 +91,8 @@ def pictures_for(
     if data is None:
         dataset = _own_data(model)
     else:
-        dataset = examine(read(str(data), options, loaded.task.name), data_home=options.data_home)
+        tell = None if progress is None else lambda done, total: progress("examining", done, total)
+        dataset = examine(read(str(data), options, loaded.task.name), tell, data_home=options.data_home)
     part, items = _part(dataset, split)
     known, issues = _known(loaded.task, dataset, items)
     pre, task = loaded.preprocessing, loaded.task
@@ -91,6 +100,31 @@ def pictures_for(
     batches = Batches(dataset.root, known, task, task.view(pre), pre, size, varied=False)
     told = (issue for issue in dataset.issues if issue.severity != "note")
     return part, batches, (*told, *issues)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Batches that tell how many of their pictures were taken."""
+
+    batches: Source
+    progress: Progress
+
+    @property
+    def count(self) -> int:
+        return self.batches.count
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        done = 0
+        for batch in self.batches.epoch(number, start):
+            yield batch
+            done += len(batch.ids)
+            self.progress("evaluating", done, self.count)
+
+    def to(self, batch: Batch, device: str, channels_last: bool) -> Batch:
+        return self.batches.to(batch, device, channels_last)
 
 
 def _known(task: Task, dataset: Dataset, items: Sequence[Item]) -> tuple[list[Item], list[Issue]]:
