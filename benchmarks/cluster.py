@@ -25,8 +25,8 @@ from measure import machine, versions
 
 import foveal
 from foveal.events import Started, Stopped
-from foveal.run import Run
-from foveal.study import Study
+from foveal.records.run import Run
+from foveal.records.study import Study
 
 LAYERS = ("conv 16 3x3", "bn", "relu", "maxpool 2", "conv 32 3x3", "bn", "relu", "gap", "linear")
 FIXED: dict[str, Any] = {

@@ -43,10 +43,10 @@ from foveal.data.decoding import open_path
 from foveal.data.seen import seen_of
 from foveal.data.views import normalise, to_input
 from foveal.explaining.given import explainable
+from foveal.explaining.soundness import pixels_of, random_maps, start_of, ways
+from foveal.machine.pieces import pieces_of, side_by_side
 from foveal.model import Model
-from foveal.pieces import pieces_of, side_by_side
 from foveal.plan.published import model_of
-from foveal.soundness import pixels_of, random_maps, start_of, ways
 from foveal.structure.look import Look
 from foveal.structure.subject import Subject
 from foveal.structure.taps import untouched

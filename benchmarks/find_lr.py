@@ -26,7 +26,7 @@ from measure import machine
 
 import foveal
 from foveal.errors import DivergedError
-from foveal.trained import Trained
+from foveal.records.trained import Trained
 
 GRID = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
 RANGE = {"sgd": (1e-3, 1.0), "adamw": (1e-4, 3e-2)}

@@ -25,7 +25,7 @@ from measure import machine
 
 from foveal.architectures import efficientnet_lite0
 from foveal.intervals import bootstrap
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.values import Preprocessing
 
 Rows = list[tuple[str, str]]

@@ -40,10 +40,10 @@ from torch.nn import functional as F
 from foveal import catalog, events
 from foveal.contracts import Task
 from foveal.data.views import normalise
-from foveal.device import autocast
-from foveal.fit import fit
+from foveal.loop.fit import fit
+from foveal.loop.state import State
+from foveal.machine.device import autocast
 from foveal.options import FitOptions, Stage
-from foveal.state import State
 from foveal.values import Batch, Preprocessing
 
 GB_A_PICTURE = 0.27

@@ -23,7 +23,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from foveal.events import Epoch
-from foveal.run import Run
+from foveal.records.run import Run
 
 
 def digest(file: Path) -> str:

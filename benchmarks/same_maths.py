@@ -21,12 +21,12 @@ from torch.nn import functional as F
 from foveal import catalog, events
 from foveal.data.batches import Batches
 from foveal.data.views import evaluation_view, normalise
-from foveal.evaluation import evaluate
-from foveal.fit import fit
+from foveal.loop.evaluation import evaluate
+from foveal.loop.fit import fit
+from foveal.loop.state import State
 from foveal.options import FitOptions, ReadOptions, Stage
 from foveal.readers import prepare
 from foveal.schedules import onecycle
-from foveal.state import State
 from foveal.values import Preprocessing
 
 PRE = Preprocessing(8, 1, (0.5,), (0.25,))

@@ -37,9 +37,9 @@ from torch.nn import functional as F
 
 from foveal import events
 from foveal.contracts import Source
-from foveal.device import autocast
-from foveal.fit import fit
-from foveal.state import State
+from foveal.loop.fit import fit
+from foveal.loop.state import State
+from foveal.machine.device import autocast
 from foveal.values import Batch
 
 

@@ -24,7 +24,7 @@ from torchvision.ops import box_iou
 import foveal
 from foveal.data.decoding import open_image
 from foveal.intervals import wilson
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.values import Dataset, Item
 
 Row = Mapping[str, Any]

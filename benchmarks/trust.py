@@ -39,7 +39,7 @@ from foveal.data.batches import Batches
 from foveal.model import Model
 from foveal.options import ReadOptions
 from foveal.readers import prepare
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.trust import gather, settle
 from foveal.values import PARTS, Batch, Item, Step
 

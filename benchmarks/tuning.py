@@ -37,8 +37,8 @@ from PIL import Image
 
 import foveal
 from foveal.intervals import student
+from foveal.records.study import Study
 from foveal.storage import write_json, write_whole
-from foveal.study import Study
 from foveal.tuners.soon import how_soon
 
 EPOCHS = 8

@@ -21,9 +21,9 @@ from measure import machine, with_interval
 from torch import nn
 
 from foveal import catalog
-from foveal.fit import descend, looking
+from foveal.loop.fit import descend, looking
+from foveal.loop.state import State
 from foveal.options import FitOptions, Stage
-from foveal.state import State
 from foveal.storage import to_json
 from foveal.tasks import classify
 from foveal.values import Batch

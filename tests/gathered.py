@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foveal.events import Epoch, Event, Stopped
-from foveal.gathered import Gathered
+from foveal.records.gathered import Gathered
 from foveal.report.advice import advice
 from foveal.values import Dataset, Evaluation, Facts, Item, Score
 

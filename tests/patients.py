@@ -17,7 +17,7 @@ from foveal.data.batches import Batches
 from foveal.doctor.case import Case
 from foveal.doctor.patient import Patient, Which
 from foveal.options import TrainOptions, make
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.tasks.classify import Classify
 from foveal.values import Batch, Item, Preprocessing
 from staging import LABELS, PRE, batches, small, trained

@@ -16,12 +16,13 @@ import torch
 from torch import nn
 
 import small
-from foveal import distributed, events
-from foveal.distributed import Crew
+from foveal import events
 from foveal.errors import FovealError, OptionError
-from foveal.fit import fit
+from foveal.loop.fit import fit
+from foveal.loop.state import State
+from foveal.machine import distributed
+from foveal.machine.distributed import Crew
 from foveal.options import Stage
-from foveal.state import State
 
 STAGE = Stage("train", "all", 2, 0.05, "onecycle", 0.25)
 TRAIN, VAL = 50, 26

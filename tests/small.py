@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from foveal.data.batches import Batches
 from foveal.data.views import evaluation_view
+from foveal.loop.state import State
 from foveal.options import FitOptions, Stage
-from foveal.state import State
 from foveal.tasks.classify import Classify, build
 from foveal.values import Dataset, Facts, Item, Preprocessing
 

@@ -17,10 +17,10 @@ from foveal.data.batches import Batches
 from foveal.data.views import evaluation_view
 from foveal.doctor.case import Case
 from foveal.events import Event, Stopped, Watched, latest
-from foveal.fit import fit
-from foveal.gathered import Gathered
+from foveal.loop.fit import fit
+from foveal.loop.state import State
 from foveal.options import FitOptions, Stage, TrainOptions
-from foveal.state import State
+from foveal.records.gathered import Gathered
 from foveal.tasks import classify
 from foveal.tasks.classify import Classify
 from foveal.values import Choice, Dataset, Facts, Item, Preprocessing

@@ -16,9 +16,9 @@ from foveal import events
 from foveal.folders import STUDY
 from foveal.options import TrainOptions
 from foveal.ranges import Range
-from foveal.run import Run, is_run
+from foveal.records.run import Run, is_run
+from foveal.records.study import FORMAT, Study
 from foveal.storage import write_json
-from foveal.study import FORMAT, Study
 from foveal.tuners import stops
 from foveal.tuners.orders import Died, News, Order, Outcome, folder_of
 from foveal.tuners.tuner import Tuner

@@ -107,12 +107,12 @@ def test_what_is_staged_is_named_by_rules_that_there_are(monkeypatch: pytest.Mon
 
 def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
     import foveal.data.batches as batches
-    import foveal.evaluation as evaluation
-    import foveal.optimizers as optimizers
+    import foveal.loop.evaluation as evaluation
+    import foveal.loop.optimizers as optimizers
+    import foveal.loop.state as state
     import foveal.plan.recipe as recipe
     import foveal.schedules.exponential as exponential
     import foveal.schedules.onecycle as onecycle
-    import foveal.state as state
     from foveal.tasks.classify import Classify
 
     patches = of_the_doctor("second_patches", monkeypatch)  # which has them all

@@ -18,14 +18,14 @@ from foveal import plan, training
 from foveal.data.cache import keep
 from foveal.data.together import Together
 from foveal.data.views import evaluation_view
-from foveal.evaluation import evaluate
 from foveal.events import Epoch, Event, Watched
-from foveal.fit import fit
-from foveal.muon import orthogonal
+from foveal.loop.evaluation import evaluate
+from foveal.loop.fit import fit
+from foveal.loop.muon import orthogonal
+from foveal.loop.state import State
 from foveal.options import TrainOptions
 from foveal.readers import prepare
-from foveal.run import Run
-from foveal.state import State
+from foveal.records.run import Run
 from foveal.values import Dataset
 from foveal.watch.looking import Watch
 from pictures import class_folder

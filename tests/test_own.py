@@ -13,7 +13,7 @@ from PIL import Image
 
 import foveal
 from foveal import catalog
-from foveal.trained import Trained
+from foveal.records.trained import Trained
 from pictures import class_folder
 
 

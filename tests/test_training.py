@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 import foveal
 from foveal import events
 from foveal.errors import DataError, DivergedError, ModelError, OptionError, RunError
-from foveal.run import Run
-from foveal.trained import Trained
+from foveal.records.run import Run
+from foveal.records.trained import Trained
 from foveal.values import Choice
 from pictures import class_folder
 

@@ -19,8 +19,8 @@ from foveal import catalog
 from foveal.card import Card, digest_of
 from foveal.data.batches import Batches
 from foveal.errors import ModelError
-from foveal.evaluation import evaluate
 from foveal.far import fit_far, watched
+from foveal.loop.evaluation import evaluate
 from foveal.model import Model
 from foveal.structure.views import Views
 from foveal.terminal.console import result_console

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import foveal.data.batches
-import foveal.evaluation
-import foveal.optimizers
+import foveal.loop.evaluation
+import foveal.loop.optimizers
+import foveal.loop.state
 import foveal.plan.recipe
 import foveal.schedules.exponential
 import foveal.schedules.onecycle
-import foveal.state
 from foveal.data.batches import Batches
 from foveal.structure.layers import is_in
 from foveal.tasks.classify import Classify
@@ -95,7 +95,7 @@ def optimizer(change: Callable[[torch.optim.Optimizer], None]) -> AbstractContex
 
         return wrong
 
-    return replaced(foveal.optimizers, "build", wrap)
+    return replaced(foveal.loop.optimizers, "build", wrap)
 
 
 def never_zeroed(made: torch.optim.Optimizer) -> None:
@@ -125,7 +125,7 @@ def parameters(keep: Callable[[str, str], bool]) -> AbstractContextManager[None]
 
         return wrong
 
-    return replaced(foveal.state, "parameter_groups", wrap)
+    return replaced(foveal.loop.state, "parameter_groups", wrap)
 
 
 def quick_end(factor: Any) -> Any:
@@ -342,7 +342,7 @@ PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "dark-preset": lambda: preset((0.0, 0.0, 0.0), (10.0,) * 3),
     "labels-apart": lambda: epochs(apart),
     "same-batch": lambda: epochs(Same()),
-    "trains-in-evaluation": lambda: replaced(foveal.evaluation, "evaluating", trains),
+    "trains-in-evaluation": lambda: replaced(foveal.loop.evaluation, "evaluating", trains),
     "first-output": lambda: loss_as(first_output),
     "sigmoid-twice": lambda: loss_as(sigmoid_twice),
     "never-unscaled": lambda: loss_as(never_unscaled),

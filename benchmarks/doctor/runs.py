@@ -22,11 +22,11 @@ from foveal.doctor import Diagnosis, case, diagnose
 from foveal.doctor import data as pictures_of
 from foveal.doctor.case import Case
 from foveal.errors import DivergedError
-from foveal.evaluation import evaluate
-from foveal.gathered import Gathered, gather
+from foveal.loop.evaluation import evaluate
 from foveal.options import ReadOptions, TrainOptions, make
 from foveal.readers import prepare
-from foveal.run import Run
+from foveal.records.gathered import Gathered, gather
+from foveal.records.run import Run
 from foveal.values import Choice, Dataset
 
 from . import networks, pictures, second_pictures, unseen_pictures

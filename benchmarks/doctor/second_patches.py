@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import foveal.loop.state
 import foveal.schedules.onecycle
-import foveal.state
 from foveal.data.batches import Batches
 from foveal.structure.layers import is_in
 from foveal.tasks.classify import Classify
@@ -156,7 +156,7 @@ PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "counted-from-one": lambda: loss_as(F.cross_entropy, lambda z: z.roll(1, 1)),
     "weights-in-the-loss": lambda: weights_in_the_loss(0.2),
     "clamped": lambda: optimizer(clamped),
-    "frozen-middle": lambda: replaced(foveal.state, "set_trainable", frozen_middle),
+    "frozen-middle": lambda: replaced(foveal.loop.state, "set_trainable", frozen_middle),
     "built-too-soon": lambda: parameters(built_too_soon),
     "slow-warm-up": lambda: replaced(foveal.schedules.onecycle, "factor", slow_warm_up),
     "by-imagenet": lambda: normalised(by_imagenet),

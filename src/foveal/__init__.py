@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import FovealError
-    from .explained import Explanation
+    from .explaining.explained import Explanation
     from .finding import Finding
     from .model import Model
     from .options import ReadOptions, TrainOptions
-    from .run import Run
-    from .study import Study
+    from .records.run import Run
+    from .records.study import Study
     from .values import Dataset, Evaluation, Prediction
     from .verbs.anatomy import anatomy
     from .verbs.clean import clean
@@ -68,14 +68,14 @@ __all__ = [
 _HOMES = {
     "Dataset": "values",
     "Evaluation": "values",
-    "Explanation": "explained",
+    "Explanation": "explaining.explained",
     "Finding": "finding",
     "FovealError": "errors",
     "Model": "model",
     "Prediction": "values",
     "ReadOptions": "options",
-    "Run": "run",
-    "Study": "study",
+    "Run": "records.run",
+    "Study": "records.study",
     "TrainOptions": "options",
     "anatomy": "verbs.anatomy",
     "clean": "verbs.clean",

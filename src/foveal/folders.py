@@ -19,7 +19,7 @@ from .storage import read_json, sweep, to_json, write_whole
 LEAVING = ".foveal-leaving-"
 """What the name of a folder that is being removed begins with."""
 STUDY, TRIALS = "study.json", "trials"
-"""What makes a folder a search over settings (`foveal.study`), and where in it the runs of its trials lie."""
+"""What makes a folder a search over settings (`foveal.records.study`), and where in it the runs of its trials lie."""
 PROOFS = "proof"
 """Where in a run's folder the trainings lie that try a cure (`foveal.doctor.prove`)."""
 _LOCK = ".lock"

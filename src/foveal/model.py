@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .far import Far
-    from .pieces import SideBySide
+    from .machine.pieces import SideBySide
 
     Picture: TypeAlias = str | os.PathLike[str] | Image.Image
     Answer: TypeAlias = tuple[list[dict[str, Any]], float | None]
@@ -85,7 +85,7 @@ class Model:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        from .device import likes_channels_last
+        from .machine.device import likes_channels_last
 
         file = model_file(path)
         # read whole, not mapped: the file may be replaced while the model is in use
@@ -115,7 +115,7 @@ class Model:
         they come from the same pass.
         """
 
-        from .pieces import side_by_side
+        from .machine.pieces import side_by_side
 
         one = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
         sources = cast("list[Picture]", [images] if one else list(cast("Iterable[Picture]", images)))
@@ -142,7 +142,7 @@ class Model:
         """Predictions and distances for pictures, in pieces; one by one where each has a size of its own."""
         import torch
 
-        from .pieces import pieces_of
+        from .machine.pieces import pieces_of
 
         if not shown:
             return []
@@ -163,8 +163,8 @@ class Model:
         import torch
 
         from .data.views import normalise
-        from .device import free_memory, is_out_of_memory
         from .far import watched
+        from .machine.device import free_memory, is_out_of_memory
 
         weight = next(self.network.parameters(), torch.zeros(0))
         try:

@@ -20,8 +20,8 @@ from .contracts import Pair, Task, View
 from .data import objects
 from .data.decoding import open_image
 from .data.views import normalise, to_uint8
-from .device import seeded
-from .mixing import mixed
+from .loop.mixing import mixed
+from .machine.device import seeded
 from .values import Batch, Dataset, Item, Preprocessing, labels_of
 
 BLENDED_COLUMNS = 3

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from .contracts import Task
 from .data.batches import Batches
-from .device import autocast
-from .evaluation import sweep
 from .far import Far, first, fit_far, watched
+from .loop.evaluation import sweep
+from .machine.device import autocast
 from .values import Batch, Evaluation, Step
 
 SEEN = 1000

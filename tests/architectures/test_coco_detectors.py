@@ -17,8 +17,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops.misc import FrozenBatchNorm2d
 
 from foveal.architectures import coco_detectors
-from foveal.device import autocast
 from foveal.errors import OfflineError
+from foveal.machine.device import autocast
 from foveal.options import TrainOptions, make
 from foveal.plan.published import model_of
 from foveal.plan.start import choose

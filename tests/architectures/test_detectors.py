@@ -22,8 +22,8 @@ from torchvision.models.detection.image_list import ImageList
 from foveal import catalog
 from foveal.architectures import _anchors, detectors
 from foveal.card import Card
-from foveal.device import autocast
 from foveal.errors import ModelError
+from foveal.machine.device import autocast
 from foveal.model import Model
 from foveal.tasks import detect, instances
 from foveal.values import Dataset, Facts, Item, Preprocessing

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 import small
 from foveal.architectures import sprintnet
 from foveal.architectures.sprintnet import SprintNet
-from foveal.optimizers import build
+from foveal.loop.optimizers import build
 from foveal.structure.layers import parameter_groups, set_trainable
 from foveal.structure.transplant import transplant
 

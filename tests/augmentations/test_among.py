@@ -13,7 +13,7 @@ from foveal.augmentations import copypaste, mosaic
 from foveal.contracts import Pair
 from foveal.data import objects
 from foveal.data.views import place_in, whole_view
-from foveal.device import seeded
+from foveal.machine.device import seeded
 from foveal.values import Facts, Preprocessing
 
 PRE = Preprocessing(64, 3, (0.0,) * 3, (1.0,) * 3)

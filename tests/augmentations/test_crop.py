@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from foveal.augmentations._crop import CropAndFlip, RandomCrop
-from foveal.device import seeded
+from foveal.machine.device import seeded
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 BILINEAR, BICUBIC = v2.InterpolationMode.BILINEAR, v2.InterpolationMode.BICUBIC

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from foveal.augmentations.patches import Patches
-from foveal.device import seeded
+from foveal.machine.device import seeded
 
 
 def numbered(width: int, height: int) -> Image.Image:

@@ -17,7 +17,7 @@ from foveal.augmentations import _operations as operations
 from foveal.augmentations._operations import MOVING, Operation, done, rim, space
 from foveal.contracts import View
 from foveal.data.views import IGNORED
-from foveal.device import seeded
+from foveal.machine.device import seeded
 from foveal.values import Facts, Preprocessing
 
 NAMES = catalog.names("augmentations")

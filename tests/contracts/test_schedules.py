@@ -18,7 +18,7 @@ from torch.optim import lr_scheduler as torchs
 
 import small
 from foveal import catalog, events
-from foveal.fit import fit
+from foveal.loop.fit import fit
 from foveal.options import Stage
 from foveal.schedules import cosine, exponential, late_steps, onecycle, plateau, polynomial, step
 from foveal.values import Dataset

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from foveal.doctor.budget import MOST, planned
 from foveal.doctor.proof import FEWEST
-from foveal.gathered import Gathered
+from foveal.records.gathered import Gathered
 from gathered import STEADY, epoch, judged, made
 
 FINE = judged([[90, 5, 5], [5, 90, 5], [5, 5, 90]])

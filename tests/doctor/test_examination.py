@@ -12,7 +12,7 @@ import foveal
 from foveal import catalog
 from foveal.doctor.examination import KIND, ORDER, examine
 from foveal.doctor.patient import Patient, spread
-from foveal.run import Run
+from foveal.records.run import Run
 from pictures import class_folder
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import foveal
 from foveal.doctor.patient import Patient, asleep, joined, spread
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.values import Batch, Item
 from pictures import class_folder
 

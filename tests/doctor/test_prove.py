@@ -18,7 +18,7 @@ from foveal.doctor.prove import AS_IT_WAS, prove
 from foveal.errors import RunError
 from foveal.finding import Cure, Evidence, Finding
 from foveal.folders import PROOFS, held
-from foveal.run import Run, is_run, runs_in
+from foveal.records.run import Run, is_run, runs_in
 from pictures import class_folder
 
 

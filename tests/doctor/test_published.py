@@ -12,7 +12,7 @@ from foveal.doctor.case import Case
 from foveal.doctor.published import table, world
 from foveal.doctor.rules import below_published
 from foveal.finding import Finding, Unsure
-from foveal.gathered import Gathered
+from foveal.records.gathered import Gathered
 from foveal.report.world import published
 from foveal.values import Facts
 from sick.below_published import CIFAR, run

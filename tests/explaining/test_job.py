@@ -7,8 +7,8 @@ from PIL import Image
 
 import shapes
 from foveal.card import Card
-from foveal.explained import Explanation
 from foveal.explaining import FEW_REDRAWS, REDRAWS, Wanted, explain_pictures
+from foveal.explaining.explained import Explanation
 from foveal.explaining.given import Given
 from foveal.model import Model
 

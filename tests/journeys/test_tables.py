@@ -13,8 +13,8 @@ import pytest
 import foveal
 from foveal.errors import DataError
 from foveal.model import Model
+from foveal.records.trained import Trained
 from foveal.terminal.app import main
-from foveal.trained import Trained
 from pictures import SHAPES, shape
 
 QUICK = {"network": "resnet9", "pretrained": False, "size": 16, "batch": 16, "augment": "none", "flip": False}

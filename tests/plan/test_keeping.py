@@ -23,7 +23,7 @@ from foveal.events import Epoch, Step
 from foveal.options import FitOptions, Stage, TrainOptions, make
 from foveal.plan import batches, keeping
 from foveal.plan.choices import Choices
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.values import Choice, Dataset, Facts, Item, Preprocessing
 from pictures import shape, split_folder
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import small
 from foveal import catalog
+from foveal.loop.state import State
 from foveal.options import Stage, TrainOptions
 from foveal.plan import probe as probing
 from foveal.plan.probe import (
@@ -33,7 +34,6 @@ from foveal.plan.probe import (
     probe,
     search,
 )
-from foveal.state import State
 from foveal.tasks.classify import Classify
 from foveal.values import Batch, Dataset, Step
 

@@ -9,11 +9,11 @@ import torch
 
 from foveal import catalog, plan
 from foveal.errors import OptionError
-from foveal.fit import descend, set_rate
+from foveal.loop.fit import descend, set_rate
+from foveal.loop.state import State
 from foveal.options import TrainOptions, make
 from foveal.plan import classics
 from foveal.plan.network import built
-from foveal.state import State
 from foveal.structure.layers import set_training
 from foveal.values import Batch, Dataset, Facts, Item
 
@@ -116,7 +116,7 @@ def test_momentum_is_the_papers_own_kind() -> None:
         made = planned(network)
         state = State(torch.nn.Sequential(), made.fit)
         assert made.fit.momentum == momentum
-        from foveal import optimizers
+        from foveal.loop import optimizers
 
         built_ = optimizers.build(
             made.fit.optimizer, [{"params": [torch.nn.Parameter(torch.zeros(1))]}], lr=0.1,

@@ -19,7 +19,8 @@ import small
 from foveal import plan
 from foveal.data.batches import Batches
 from foveal.events import Noticed
-from foveal.fit import descend, set_rate
+from foveal.loop.fit import descend, set_rate
+from foveal.loop.state import State
 from foveal.options import FitOptions, Stage, TrainOptions, make
 from foveal.plan.range_test import (
     FEWEST,
@@ -30,7 +31,6 @@ from foveal.plan.range_test import (
     smooth,
     suggest,
 )
-from foveal.state import State
 from foveal.storage import strict
 from foveal.structure.layers import set_training
 from foveal.values import Batch, Dataset, Step

@@ -18,15 +18,15 @@ from torch import nn
 
 import small
 from foveal import events, plan
-from foveal.fit import fit
-from foveal.memory import machine_megabytes
+from foveal.loop.fit import fit
+from foveal.loop.state import State
+from foveal.machine.memory import machine_megabytes
 from foveal.options import Stage, TrainOptions, make
 from foveal.plan import Plan, rehearsal
 from foveal.plan.footprint import megabytes, saved_for_backward
 from foveal.plan.measure import Measured, measure
 from foveal.plan.rehearsal import Rehearsal, rehearse
 from foveal.plan.trial import placed_network, planned_batches
-from foveal.state import State
 from foveal.storage import strict
 from foveal.structure.layers import parameter_groups, set_trainable
 from foveal.values import Choice, Dataset

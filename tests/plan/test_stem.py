@@ -135,7 +135,7 @@ def test_a_run_keeps_it_through_saving_resuming_and_fine_tuning(tmp_path: Path) 
     model = Model.load(done.model)
     assert model.card.architecture["stem"] == "small"
     assert model.network.get_submodule("conv1.0").stride == (1, 1)
-    from foveal.run import Run
+    from foveal.records.run import Run
 
     kept = Run.open(tmp_path / "run").options
     assert small.equal(

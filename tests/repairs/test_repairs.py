@@ -13,7 +13,7 @@ import foveal
 from foveal import catalog
 from foveal.errors import UnknownNameError
 from foveal.model import Model, mended
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.training.fork import Mended, prepare
 from pictures import class_folder
 

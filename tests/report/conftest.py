@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import foveal
-from foveal.run import Run
+from foveal.records.run import Run
 from pictures import shape
 
 NAMES = ('<script>alert("x")</script>', "rose & 'so'", "日本語")

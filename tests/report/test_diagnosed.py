@@ -8,9 +8,9 @@ from foveal.doctor import Diagnosis, kept
 from foveal.doctor.kept import Examined
 from foveal.doctor.proof import Pair, Proof
 from foveal.finding import Cure, Evidence, Finding
+from foveal.records.run import Run
 from foveal.report import write
 from foveal.report.diagnosed import curves
-from foveal.run import Run
 
 
 def test_what_is_wrong_stands_at_the_top(copy: Callable[[], Run]) -> None:

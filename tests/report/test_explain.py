@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from foveal.data.seen import Seen
-from foveal.explained import Explanation, strongest
+from foveal.explaining.explained import Explanation, strongest
+from foveal.explaining.verdicts import Areas, Dependence, Verdict
 from foveal.report.explain import grouped, page
 from foveal.values import Choice, Target
-from foveal.verdicts import Areas, Dependence, Verdict
 
 
 def opened(seed: int, shorter: int | None) -> Image.Image:

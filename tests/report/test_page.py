@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from foveal.gathered import gather
+from foveal.records.gathered import gather
+from foveal.records.run import Run
 from foveal.report import write
 from foveal.report.page import CAP, gathered_html
-from foveal.run import Run
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "col", "wbr"}
 IMPLIED = {"path", "rect", "circle", "image"}

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from foveal.explaining.mistakes import FILE, MOST, ensure, explain_mistakes, kept
+from foveal.records.run import Run
+from foveal.records.trained import EVALUATION
 from foveal.report import write
-from foveal.run import Run
 from foveal.storage import read_json
-from foveal.trained import EVALUATION
 
 TITLE = "Why the worst mistakes were made"
 

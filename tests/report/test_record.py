@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from foveal.gathered import Gathered
+from foveal.records.gathered import Gathered
 from foveal.report import curves, page, record
 from foveal.report.calibration import calibration
 from gathered import FINE, epoch, judged, made

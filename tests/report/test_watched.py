@@ -13,9 +13,9 @@ from PIL import Image
 
 from foveal.charts.tiles import MOST, Tiles, columns_of, tiles
 from foveal.events import Epoch, Started, Watched
-from foveal.gathered import gather
+from foveal.records.gathered import gather
+from foveal.records.run import Run
 from foveal.report.watched import watched
-from foveal.run import Run
 from foveal.watch import EDGES
 
 

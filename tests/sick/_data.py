@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from foveal.doctor.case import Case
 from foveal.doctor.data import examined
-from foveal.evaluation import evaluate
+from foveal.loop.evaluation import evaluate
 from foveal.tasks import classify
 from foveal.values import Dataset, Item
 from staging import LABELS, batches, digits, small, trained

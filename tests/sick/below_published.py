@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from foveal.doctor.case import Case
-from foveal.gathered import Gathered
+from foveal.records.gathered import Gathered
 from foveal.values import Dataset, Evaluation, Facts, Item, Score
 from gathered import epoch, made
 

@@ -14,10 +14,10 @@ from torch.nn import functional as F
 import small
 from foveal import catalog, events
 from foveal.contracts import Task
-from foveal.fit import fit
-from foveal.frozen import beginning_at, border, can_begin_at, up_to
+from foveal.loop.fit import fit
+from foveal.loop.frozen import beginning_at, border, can_begin_at, up_to
+from foveal.loop.state import State
 from foveal.options import Stage
-from foveal.state import State
 from foveal.structure.auxiliary import Attached, Outputs, attached, total_loss
 from foveal.structure.layers import is_in, set_trainable, set_training, stages
 from foveal.structure.transplant import transplant

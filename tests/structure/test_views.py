@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import OptionError
-from foveal.evaluation import evaluate
+from foveal.loop.evaluation import evaluate
 from foveal.structure.views import Views
 from small import batches, drawings, task, tiny
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 import foveal
 from foveal import catalog, plan
 from foveal.errors import OptionError
-from foveal.gathered import gather
 from foveal.model import Model
 from foveal.options import ReadOptions, TrainOptions, make
 from foveal.readers import prepare
-from foveal.run import Run
+from foveal.records.gathered import gather
+from foveal.records.run import Run
 from foveal.tasks import segment, upscale
 from foveal.tasks._segment_maps import Whole, own_map
 from foveal.values import Batch, Preprocessing

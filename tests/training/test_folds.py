@@ -19,7 +19,7 @@ from foveal import events
 from foveal.data.splits import folds as split_folds
 from foveal.errors import DataError, FovealError, RunError
 from foveal.intervals import bootstrap, student
-from foveal.run import FOLDS, Run, is_folds
+from foveal.records.run import FOLDS, Run, is_folds
 from foveal.storage import read_json, write_json
 from foveal.training.folds import Folds, gathered, go_on
 from foveal.values import Dataset, Item, Score

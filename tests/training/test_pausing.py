@@ -13,7 +13,7 @@ from foveal import plan, training
 from foveal.events import Epoch, Event, Started, Stopped
 from foveal.options import TrainOptions
 from foveal.readers import prepare
-from foveal.run import Run
+from foveal.records.run import Run
 from pictures import class_folder
 
 QUICK = {"network": "resnet9", "pretrained": False, "size": 16, "batch": 8, "epochs": 3, "precision": "fp32"}

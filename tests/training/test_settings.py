@@ -15,14 +15,15 @@ import torch
 from safetensors.torch import load_file
 
 import foveal
-from foveal import device, events
-from foveal.bottleneck import PHASES
+from foveal import events
+from foveal.loop.bottleneck import PHASES
+from foveal.machine import device
 from foveal.plan import probe as probing
 from foveal.plan.probe import Setting, Trial
+from foveal.records.run import Run
+from foveal.records.trained import Trained
 from foveal.report import write
-from foveal.run import Run
 from foveal.storage import read_json
-from foveal.trained import Trained
 from foveal.training import job
 from foveal.training.fork import options_of
 from foveal.values import Choice

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foveal.records.run import Run
+from foveal.records.study import Study
 from foveal.report.study import lead, page
-from foveal.run import Run
 from foveal.storage import read_json
-from foveal.study import Study
 from foveal.tuners.again import CONTEST
 from foveal.tuners.record import keep
 from foveal.tuners.reserve import LEAST, MOST, SEEDS, Reserve, shape

@@ -21,8 +21,8 @@ from foveal.card import versions
 from foveal.errors import OptionError, RunError
 from foveal.events import Started
 from foveal.options import TuneOptions, make
-from foveal.run import Run
-from foveal.study import Study
+from foveal.records.run import Run
+from foveal.records.study import Study
 from foveal.tuners.cluster import Hand
 from foveal.tuners.cluster_join import joined
 from foveal.tuners.cluster_nodes import MARK, Share, Wants, faults, only, seen

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from foveal.ranges import Range
-from foveal.run import Run
+from foveal.records.run import Run
+from foveal.records.study import Study
 from foveal.storage import write_json
-from foveal.study import Study
 from foveal.tuners import earlier
 from foveal.values import Choice, Dataset
 from studies import RATE, study, tuned

@@ -21,13 +21,13 @@ from foveal.charts.slices import slice_svg
 from foveal.options import TrainOptions, make
 from foveal.ranges import Range
 from foveal.readers import prepare
+from foveal.records.study import Again, Study, place_of
+from foveal.records.trained import EVALUATION
 from foveal.report.flipped import flipped
 from foveal.report.leaning import correlation, leanings
 from foveal.report.settings import Shown, along, parallel, shown, slices
 from foveal.report.study import page
 from foveal.storage import read_json, write_json
-from foveal.study import Again, Study, place_of
-from foveal.trained import EVALUATION
 from pictures import split_folder
 from studies import RATE, Acted, peak, study, tuned
 

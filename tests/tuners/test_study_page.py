@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 from foveal.charts.tried import Tried, tried_svg
 from foveal.ranges import Range
+from foveal.records.study import command
 from foveal.report.study import counts, history, lead, page, squares, write
-from foveal.study import command
 from studies import RATE, Acted, peak, study, tuned
 
 MOMENTUM = Range("momentum", 0.8, 0.99, "rest")

@@ -16,12 +16,12 @@ from scipy.stats import kruskal, ncf
 
 from foveal.charts.contour import contour_svg
 from foveal.ranges import Range
+from foveal.records.study import Study
 from foveal.report.between import LEVEL, _alike, between
 from foveal.report.contours import mapped
 from foveal.report.settings import shown
 from foveal.report.study import page
 from foveal.report.weights import parted, told, weights
-from foveal.study import Study
 from studies import RATE, Acted, study, tuned
 
 MOMENTUM = Range("momentum", 0.8, 0.99, "rest", least=0.8, most=0.99)

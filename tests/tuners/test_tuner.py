@@ -14,9 +14,9 @@ import pytest
 
 from foveal.errors import FovealError
 from foveal.ranges import Range
+from foveal.records.study import Study
+from foveal.records.trials import value_at
 from foveal.storage import read_json
-from foveal.study import Study
-from foveal.trials import value_at
 from foveal.tuners import stops
 from studies import RATE, Acted, peak, study, tuned
 

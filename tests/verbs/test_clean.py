@@ -12,7 +12,7 @@ import foveal
 from foveal.data.looks import Known
 from foveal.errors import RunError
 from foveal.events import Started
-from foveal.run import FOLDS, RESULT, Run
+from foveal.records.run import FOLDS, RESULT, Run
 from foveal.storage import write_json
 from foveal.values import Item
 from pictures import shape

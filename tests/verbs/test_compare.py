@@ -19,9 +19,9 @@ from foveal.errors import OptionError, RunError
 from foveal.events import Epoch, Started, Stopped
 from foveal.intervals import bootstrap
 from foveal.outcomes import holm
-from foveal.run import RESULT, Run
+from foveal.records.run import RESULT, Run
+from foveal.records.trained import EVALUATION
 from foveal.storage import write_json
-from foveal.trained import EVALUATION
 from foveal.values import Choice, Dataset, Item, Score
 from foveal.verbs.beside import cliques, listed
 from foveal.verbs.compare import compared

@@ -10,8 +10,8 @@ import pytest
 
 import foveal
 from foveal.errors import OptionError
-from foveal.run import Run
-from foveal.study import Turn
+from foveal.records.run import Run
+from foveal.records.study import Turn
 from foveal.terminal.app import main
 from foveal.tuners.compared import SEARCHES, Searches
 from foveal.verbs.compare_searches import compare_searches

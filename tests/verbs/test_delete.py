@@ -11,7 +11,7 @@ import pytest
 import foveal
 from foveal.errors import FovealError, RunError
 from foveal.folders import LEAVING, discard
-from foveal.run import FOLDS, Run
+from foveal.records.run import FOLDS, Run
 from foveal.storage import write_json
 from foveal.verbs.delete import deletable
 

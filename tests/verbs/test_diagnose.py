@@ -13,7 +13,7 @@ import foveal
 from foveal.doctor.examination import examine
 from foveal.doctor.proof import FEWEST
 from foveal.errors import DivergedError, FovealError, OptionError, RunError
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.terminal.app import main
 from foveal.verbs.diagnose import Diagnosed
 from pictures import class_folder

@@ -16,9 +16,9 @@ from foveal.errors import RunError
 from foveal.events import Epoch, Started
 from foveal.intervals import bootstrap
 from foveal.outcomes import mcnemar, outcomes, paired
-from foveal.run import MACHINE, RESULT, Run
+from foveal.records.run import MACHINE, RESULT, Run
+from foveal.records.trained import EVALUATION
 from foveal.storage import write_json
-from foveal.trained import EVALUATION
 from foveal.values import Choice, Dataset, Item, Score
 from foveal.verbs.diff import said_of_data
 

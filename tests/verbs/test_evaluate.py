@@ -6,7 +6,7 @@ import pytest
 
 import foveal
 from foveal.errors import DataError, OptionError
-from foveal.trained import Trained
+from foveal.records.trained import Trained
 from pictures import class_folder
 
 

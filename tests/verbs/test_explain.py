@@ -14,8 +14,8 @@ from PIL import Image
 import foveal
 from foveal import catalog
 from foveal.errors import DataError, FovealError, ModelError, OptionError, UnknownNameError
-from foveal.explained import Explanation
 from foveal.explaining import explainers
+from foveal.explaining.explained import Explanation
 from foveal.model import Model
 from foveal.terminal.app import main
 from foveal.verbs.explain import FEW, Explanations

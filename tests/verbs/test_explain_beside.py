@@ -15,7 +15,7 @@ from foveal.errors import DataError, OptionError, UnknownNameError
 from foveal.explaining.given import Given
 from foveal.explaining.summed import errors_of
 from foveal.model import Model
-from foveal.run import Run
+from foveal.records.run import Run
 from foveal.tasks import classify
 from foveal.terminal.app import main
 from pictures import class_folder, shape

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import foveal
 from foveal.errors import FovealError, RunError
 from foveal.options import ReadOptions, TrainOptions
-from foveal.run import RESULT, Run
+from foveal.records.run import RESULT, Run
 from foveal.storage import read_json, write_json
 from foveal.terminal.manage import OF_DATA
 from foveal.training import fork as forking

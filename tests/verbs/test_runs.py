@@ -11,7 +11,7 @@ import pytest
 import foveal
 from foveal.errors import RunError
 from foveal.events import Epoch, Started, Stopped
-from foveal.run import RESULT, Run
+from foveal.records.run import RESULT, Run
 from foveal.storage import write_json
 from foveal.values import Dataset, Item, Score
 from foveal.verbs.runs import runs

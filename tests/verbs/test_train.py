@@ -9,7 +9,7 @@ import pytest
 
 import foveal
 from foveal.errors import FovealError
-from foveal.trained import Trained
+from foveal.records.trained import Trained
 from pictures import class_folder
 
 

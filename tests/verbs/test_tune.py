@@ -23,8 +23,8 @@ from foveal import plan, training
 from foveal.errors import OptionError, RunError
 from foveal.events import Epoch
 from foveal.options import TrainOptions, TuneOptions, make
-from foveal.run import Run
-from foveal.study import Study, Turn
+from foveal.records.run import Run
+from foveal.records.study import Study, Turn
 from foveal.terminal.app import main
 from foveal.tuners.begin import training_options
 from pictures import class_folder

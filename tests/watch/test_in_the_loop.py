@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 import small
 from foveal import events
-from foveal.fit import fit
+from foveal.loop.fit import fit
+from foveal.loop.state import State
 from foveal.options import Stage
-from foveal.state import State
 from foveal.values import Dataset
 from foveal.watch.looking import Watch
 

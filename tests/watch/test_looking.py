@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from foveal.loop.state import State
 from foveal.options import FitOptions, Stage
-from foveal.state import State
 from foveal.tasks import classify
 from foveal.values import Batch
 from foveal.watch import EDGES, MEASURES, WHOLE
@@ -62,7 +62,7 @@ def batch_of(seed: int, count: int = 8) -> Batch:
 
 
 def step(state: State, batch: Batch, pieces: int = 1) -> torch.Tensor:
-    from foveal.fit import backward, looking, move
+    from foveal.loop.fit import backward, looking, move
 
     assert state.optimizer is not None
     state.network.train()

@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..contracts import Pair, Task, View
-from ..device import seeded
 from ..errors import FovealError
-from ..memory import MB, free_megabytes
-from ..shares import OWN_STREAM, WHOLE, Share
+from ..machine.device import seeded
+from ..machine.memory import MB, free_megabytes
+from ..machine.shares import OWN_STREAM, WHOLE, Share
 from ..values import Batch, Item, Preprocessing
 from .cache import Kept, as_image, lies_on_picture
 from .decoding import open_image

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..events import Epoch
-from ..gathered import Gathered
+from ..records.gathered import Gathered
 from ..values import span
 from .proof import FEWEST
 

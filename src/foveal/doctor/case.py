@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from ..events import REWOUND, Noticed, Watched
-from ..gathered import Gathered, gather
-from ..run import Run
+from ..records.gathered import Gathered, gather
+from ..records.run import Run
 from ..values import Score
 
 Series = list[tuple[int, float]]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from .. import catalog
 from ..errors import FovealError
-from ..run import Run
+from ..records.run import Run
 from .case import Case, read
 from .patient import Patient, asleep
 from .rules._course import poor

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..errors import FovealError
 from ..finding import Cure, Finding
-from ..gathered import Gathered
 from ..options import flag
-from ..run import Run
+from ..records.gathered import Gathered
+from ..records.run import Run
 from ..storage import damaged, read_json, write_json
 from . import Diagnosis, diagnose
 from .case import read as read_case

@@ -17,13 +17,13 @@ from .. import catalog
 from ..contracts import Task
 from ..data.batches import Batches
 from ..errors import RunError
-from ..evaluation import is_channels_last
-from ..gathered import Gathered, gather
+from ..loop.evaluation import is_channels_last
 from ..options import FitOptions, TrainOptions, make
 from ..plan.batches import batches
 from ..plan.network import built
 from ..plan.trial import untouched
-from ..run import Run
+from ..records.gathered import Gathered, gather
+from ..records.run import Run
 from ..structure.views import Views
 from ..values import Batch, Dataset, Item, Preprocessing, Step
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from ..data.batches import Batches
 from ..errors import DivergedError, FovealError
-from ..evaluation import evaluate
 from ..events import Step
 from ..finding import Finding
 from ..folders import PROOFS, discard, held
-from ..gathered import Gathered, gather
+from ..loop.evaluation import evaluate
 from ..plan import batches as planned_batches
-from ..run import RESUME, Run
+from ..records.gathered import Gathered, gather
+from ..records.run import RESUME, Run
 from ..storage import previous
 from ..structure.views import Views
 from ..training import start, verify

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from .. import catalog
 from ..errors import FovealError
-from ..gathered import Gathered
+from ..records.gathered import Gathered
 from . import recognised
 
 TABLE = Path(__file__).with_suffix(".json")

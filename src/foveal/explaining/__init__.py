@@ -18,20 +18,20 @@ from .. import catalog
 from ..contracts import Maps
 from ..data.seen import Seen, seen_of, seen_whole
 from ..data.views import normalise, to_input
-from ..device import free_memory, is_out_of_memory
 from ..errors import OptionError, PictureError
-from ..explained import Explanation, strongest
-from ..flips import flips
+from ..machine.device import free_memory, is_out_of_memory
+from ..machine.pieces import PIXELS, SideBySide, side_by_side
 from ..model import Model
-from ..pieces import PIXELS, SideBySide, side_by_side
-from ..soundness import Redrawn, Ways, again, alone, averaged, dependence, mean_of, pixels_of, redrawn, sums
 from ..structure.look import Look
 from ..structure.subject import Subject
 from ..structure.taps import untouched
 from ..structure.views import Views
 from ..values import Target
-from ..verdicts import Areas, Dependence, Verdict
+from .explained import Explanation, strongest
+from .flips import flips
 from .given import Given, compared, explainable, network_of, placed, word_of
+from .soundness import Redrawn, Ways, again, alone, averaged, dependence, mean_of, pixels_of, redrawn, sums
+from .verdicts import Areas, Dependence, Verdict
 
 CHUNK = 32
 """Pictures in memory at a time."""

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from ..errors import OptionError
-from ..explained import Explanation
 from ..model import Model
 from . import Explained, Keep, Wanted, explain_pictures
+from .explained import Explanation
 from .given import Given
 
 MOST = 200

@@ -10,11 +10,11 @@ from typing import Any
 from .. import catalog
 from ..charts import overlay
 from ..errors import FovealError
-from ..explained import Explanation
 from ..model import Model
-from ..run import Run
+from ..records.run import Run
 from ..storage import read_json, write_json, write_whole
 from . import Wanted, explain_pictures, worst
+from .explained import Explanation
 from .telling import telling
 
 FILE = "mistakes.json"

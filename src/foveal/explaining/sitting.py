@@ -13,7 +13,7 @@ from ..contracts import Pictures, Sitting
 from ..data.views import to_input
 from ..errors import PictureError
 from ..model import Model
-from ..run import Run
+from ..records.run import Run
 from ..structure.subject import Subject
 from .given import Given, network_of
 

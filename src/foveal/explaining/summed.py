@@ -14,13 +14,13 @@ from PIL import Image
 from ..data.seen import Seen
 from ..data.views import to_input
 from ..errors import DataError, FovealError
-from ..explained import Explanation, strongest
 from ..model import Model
-from ..run import Run
+from ..records.run import Run
 from ..values import Target
-from ..verdicts import Verdict
+from .explained import Explanation, strongest
 from .given import Given
 from .telling import examples_of
+from .verdicts import Verdict
 
 MOST = 200
 """Mistakes that are summed; of more the worst."""

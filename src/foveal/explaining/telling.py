@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..run import Run
+from ..records.run import Run
+from ..records.trained import EVALUATION
 from ..storage import read_json
-from ..trained import EVALUATION
 from ..values import Target, figure
 from .given import Given, compared
 

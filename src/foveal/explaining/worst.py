@@ -17,7 +17,7 @@ from ..data.decoding import open_image
 from ..data.objects import region
 from ..errors import FovealError
 from ..model import Model
-from ..run import Run
+from ..records.run import Run
 from ..storage import read_json, write_json, write_whole
 from ..values import Item, figure
 from .telling import examples_of

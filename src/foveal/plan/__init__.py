@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 
-from .. import catalog, device, optimizers
+from .. import catalog
 from ..contracts import Task
 from ..errors import OptionError
+from ..loop import optimizers
+from ..machine import device
 from ..options import FitOptions, TrainOptions, flag
 from ..structure.transplant import channels_in_words
 from ..trust import SEEN

@@ -11,8 +11,8 @@ from ..contracts import Task
 from ..data.batches import Batches
 from ..data.cache import Kept
 from ..data.together import Together
+from ..machine.shares import WHOLE, Share
 from ..options import FitOptions, TrainOptions
-from ..shares import WHOLE, Share
 from ..values import Dataset, Item, Preprocessing, labels_of
 from .view import training_among, training_view
 

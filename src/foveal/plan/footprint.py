@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from ..memory import MB
+from ..machine.memory import MB
 
 
 def megabytes(tensors: Iterable[Tensor]) -> float:

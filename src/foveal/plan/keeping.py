@@ -10,7 +10,7 @@ from typing import Any
 from ..contracts import Task
 from ..data import cache
 from ..errors import OptionError
-from ..memory import MB, free_megabytes
+from ..machine.memory import MB, free_megabytes
 from ..options import Stage, TrainOptions
 from ..values import Dataset, Preprocessing, lies_on_it
 from .choices import Choices

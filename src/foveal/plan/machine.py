@@ -7,8 +7,8 @@ import os
 
 import torch
 
-from .. import device, distributed
 from ..errors import OptionError
+from ..machine import device, distributed
 from ..options import Stage
 from ..values import Dataset, Preprocessing
 from . import keeping

@@ -17,12 +17,12 @@ from torch import nn
 
 from ..contracts import Task
 from ..data.batches import Batches
-from ..device import autocast
-from ..evaluation import evaluate, is_channels_last
-from ..fit import descend, set_rate, varied
-from ..memory import machine_megabytes
+from ..loop.evaluation import evaluate, is_channels_last
+from ..loop.fit import descend, set_rate, varied
+from ..loop.state import State
+from ..machine.device import autocast
+from ..machine.memory import machine_megabytes
 from ..options import FitOptions
-from ..state import State
 from ..structure.layers import set_training, stages
 from ..values import Batch
 from .footprint import megabytes, saved_for_backward

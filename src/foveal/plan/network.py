@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import catalog, device, events
+from .. import catalog, events
 from ..errors import OptionError
-from ..growing import side_at
+from ..loop.growing import side_at
+from ..machine import device
 from ..model import mended
 from ..options import TrainOptions, flag
 from ..structure.auxiliary import attached

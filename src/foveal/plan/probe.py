@@ -23,13 +23,13 @@ from torch import Tensor, nn
 
 from ..contracts import Source, Task
 from ..data import home, keep
-from ..device import fast_bf16, free_memory, random_state, set_random_state
 from ..errors import DiskError
-from ..evaluation import is_channels_last
-from ..fit import descend, set_rate
+from ..loop.evaluation import is_channels_last
+from ..loop.fit import descend, set_rate
+from ..loop.state import State
+from ..machine.device import fast_bf16, free_memory, random_state, set_random_state
 from ..options import FitOptions, TrainOptions
-from ..run import hardware
-from ..state import State
+from ..records.run import hardware
 from ..storage import from_json, to_json
 from ..structure.layers import set_training
 from ..structure.regularise import set_drop_path, set_dropout

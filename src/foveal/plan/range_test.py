@@ -16,12 +16,12 @@ from .. import plan
 from ..charts import Curve, Lines, Mark, svg
 from ..contracts import Task
 from ..data.batches import Batches
-from ..device import free_memory
-from ..evaluation import is_channels_last
 from ..events import Noticed
-from ..fit import descend, set_rate, varied
+from ..loop.evaluation import is_channels_last
+from ..loop.fit import descend, set_rate, varied
+from ..loop.state import State
+from ..machine.device import free_memory
 from ..options import FitOptions, TrainOptions
-from ..state import State
 from ..structure.layers import set_training
 from ..values import Batch, Choice, Dataset
 from . import Plan

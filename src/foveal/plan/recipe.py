@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from .. import catalog, muon, optimizers
+from .. import catalog
 from ..contracts import Task
 from ..errors import OptionError
+from ..loop import muon, optimizers
 from ..options import Stage, flag
 from ..values import Facts, Preprocessing
 from .choices import Choices

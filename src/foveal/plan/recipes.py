@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import muon
 from ..errors import UnknownNameError
+from ..loop import muon
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..data.batches import Batches
-from ..device import free_memory, random_state, set_random_state
+from ..machine.device import free_memory, random_state, set_random_state
 from ..values import Dataset
 from . import Plan
 from .batches import batches

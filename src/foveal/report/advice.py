@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ..gathered import Gathered
 from ..intervals import wilson
+from ..records.gathered import Gathered
 from ..values import Evaluation
 from .record import told, value_at
 from .verdict import worst

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..charts import Bars, Chart, Curve, Lines, Mark, finite
-from ..gathered import Gathered
 from ..intervals import wilson
+from ..records.gathered import Gathered
 from ..values import Evaluation
 from .words import number, percent, pictures, split_name
 

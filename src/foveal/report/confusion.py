@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..charts import Heat
-from ..gathered import Gathered
+from ..records.gathered import Gathered
 from ..values import Evaluation
 from .thumbs import Album, Level, Shot
 from .words import label, percent, pictures

@@ -12,7 +12,7 @@ from ..charts.contour import Contour
 from ..charts.places import calm
 from ..charts.scales import short, ticks
 from ..charts.slices import Dot
-from ..trials import Trial
+from ..records.trials import Trial
 from . import words
 from .between import Between, between
 from .leaning import LEAST, at_once

@@ -9,8 +9,8 @@ from html import escape
 
 from ..charts import Band, Chart, Curve, Lines, Mark, plotly, svg
 from ..events import Epoch
-from ..gathered import Gathered, gather
-from ..run import Run
+from ..records.gathered import Gathered, gather
+from ..records.run import Run
 from .words import metric, named
 
 

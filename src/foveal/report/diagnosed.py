@@ -12,8 +12,8 @@ from ..charts import Chart, Curve, Lines
 from ..doctor import kept
 from ..doctor.proof import POINTS, Proof
 from ..finding import Evidence, Finding
-from ..gathered import Gathered
-from ..run import Run
+from ..records.gathered import Gathered
+from ..records.run import Run
 from .thumbs import Album, Level, Shot
 from .words import metric
 

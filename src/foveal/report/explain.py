@@ -13,10 +13,10 @@ from PIL import Image
 
 from ..charts import overlay
 from ..errors import FovealError
-from ..explained import Explanation
-from ..soundness import mean_of
+from ..explaining.explained import Explanation
+from ..explaining.soundness import mean_of
+from ..explaining.verdicts import percent
 from ..values import Choice
-from ..verdicts import percent
 from .page import environment, text
 
 CAP = 6_000_000

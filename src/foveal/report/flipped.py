@@ -10,11 +10,11 @@ from typing import Any
 
 from ..errors import FovealError
 from ..outcomes import CORRECT, outcomes
-from ..run import Run
+from ..records.run import Run
+from ..records.study import Study
+from ..records.trained import EVALUATION
+from ..records.trials import Trial
 from ..storage import read_json
-from ..study import Study
-from ..trained import EVALUATION
-from ..trials import Trial
 from .confusion import Example, example
 from .thumbs import LEVELS, Album
 from .words import pictures

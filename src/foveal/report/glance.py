@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import catalog
 from ..errors import FovealError
-from ..gathered import Gathered
 from ..options import TrainOptions, make
+from ..records.gathered import Gathered
 from ..sheet import with_truth
 from ..values import PARTS, Dataset, Issue, Item, Preprocessing, labels_of
 from .thumbs import Album, Level, Shot, shot_of
@@ -148,7 +148,7 @@ def _varied(
     g: Gathered, data: Dataset, options: TrainOptions, preprocessing: Preprocessing, level: Level, seed: int
 ) -> list[tuple[Shot, tuple[Shot, ...]]]:
     from ..data.decoding import open_image
-    from ..device import seeded
+    from ..machine.device import seeded
     from ..plan.view import training_view
 
     assert data.facts is not None

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..charts.leanings import Leaning
-from ..study import Study
-from ..trials import Trial, value_at
+from ..records.study import Study
+from ..records.trials import Trial, value_at
 from .settings import setting
 
 LEAST = 10

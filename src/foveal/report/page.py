@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..charts import Strip, plotly, svg
-from ..gathered import Gathered, gather
-from ..run import Run
+from ..records.gathered import Gathered, gather
+from ..records.run import Run
 from ..storage import write_whole
 from . import (
     advice,

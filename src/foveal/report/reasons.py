@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import FovealError
 from ..explaining.mistakes import Why, kept
-from ..gathered import Gathered
+from ..records.gathered import Gathered
 from .thumbs import Level
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from ..bottleneck import PHASES
 from ..card import BEST
 from ..charts import Strip
-from ..gathered import Gathered
+from ..loop.bottleneck import PHASES
 from ..options import TrainOptions, flag, meaning
+from ..records.gathered import Gathered
 from ..values import span
 from .words import date, number, percent, plain
 

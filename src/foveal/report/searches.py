@@ -13,9 +13,9 @@ from markupsafe import Markup
 from ..charts import Curve, Lines
 from ..charts.kinds import Tone
 from ..charts.tried import tried_svg
-from ..contest import Gain
+from ..records.contest import Gain
+from ..records.study import Study
 from ..storage import write_whole
-from ..study import Study
 from ..tuners.compared import SEARCHES, Searches
 from ..values import span
 from . import words

@@ -9,8 +9,8 @@ from html import escape
 from markupsafe import Markup
 
 from ..charts.kinds import TONES, Tone
-from ..contest import Side, Verdict
-from ..study import Study
+from ..records.contest import Side, Verdict
+from ..records.study import Study
 from . import words
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 720, 118, 20, 46, 10, 34

@@ -14,8 +14,8 @@ from ..charts.places import Axis, calm
 from ..charts.scales import log_ticks, short, ticks, whole_ticks
 from ..charts.slices import Dot, Slice
 from ..ranges import Range
-from ..study import Study
-from ..trials import Trial, plainly
+from ..records.study import Study
+from ..records.trials import Trial, plainly
 from . import words
 
 BAND = 0.6

@@ -16,8 +16,8 @@ from ..charts.leanings import leanings_svg
 from ..charts.parallel import parallel_svg
 from ..charts.slices import slice_svg
 from ..charts.tried import Spot, Tried, distinct, tried_svg
-from ..study import Study
-from ..trials import Trial, plainly, ranked
+from ..records.study import Study
+from ..records.trials import Trial, plainly, ranked
 from ..values import span
 from . import settings, words
 from .contours import mapped

@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..gathered import Gathered
 from ..intervals import wilson
+from ..records.gathered import Gathered
 from ..values import Evaluation, Score
 from .words import interval, metric, named, number, percent, pictures, split_name
 

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from ..charts.tiles import Tiles, columns_of, tiles
 from ..errors import FovealError
 from ..events import Started, Watched
-from ..gathered import Gathered
-from ..run import Run
+from ..records.gathered import Gathered
+from ..records.run import Run
 from ..values import span
 from ..watch import EDGES, SHARE
 from .words import number, percent

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..charts.leanings import Leaning
 from ..ranges import Range
-from ..study import Study
+from ..records.study import Study
 from .leaning import LEAST, at_once
 from .settings import setting
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..doctor.published import Result, World, world
-from ..gathered import Gathered
+from ..records.gathered import Gathered
 from ..values import Score
 
 MOST = 12

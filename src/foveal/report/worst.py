@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import FovealError
 from ..explaining.worst import kept
-from ..gathered import Gathered
+from ..records.gathered import Gathered
 from .thumbs import Level
 from .words import number
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..device import seeded
+from ..machine.device import seeded
 from .auxiliary import total_loss
 from .graph import Shape
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .. import device
 from ..data.truths import SMALLEST, counted
+from ..machine import device
 from ..values import Dataset
 
 STEP = 32

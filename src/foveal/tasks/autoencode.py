@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from ..contracts import View
 from ..data.views import evaluation_view, normalise, to_input
-from ..device import autocast
 from ..errors import UnknownNameError
+from ..machine.device import autocast
 from ..structure.layers import evaluating
 from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Step
 from ._pictures import MOST_DB, as_picture, brightness, evaluation, is_pair, ssim, stacked, target

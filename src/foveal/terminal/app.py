@@ -15,9 +15,9 @@ from contextvars import ContextVar
 import cyclopts
 from cyclopts import App, CycloptsError
 
-from .. import distributed
 from ..errors import FovealError, OptionError
-from ..interrupt import SIGNALS
+from ..machine import distributed
+from ..machine.interrupt import SIGNALS
 from .console import error_console, help_console
 from .plain import plain, to_json
 from .refusals import refusal

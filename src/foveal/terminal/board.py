@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..events import Epoch, Step
-from ..study import Study, Turn
-from ..trials import Trial, plainly, ranked
+from ..records.study import Study, Turn
+from ..records.trials import Trial, plainly, ranked
 from ..values import figure, span
 from .console import row, table, text
 from .screen import REFRESH_SECONDS, Screen

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import Group, Parameter
 from rich.console import Console
 
-from ..distributed import rank
+from ..machine.distributed import rank
 from ..options import ReadOptions, TrainOptions
 from ..verbs.inspect import InspectOptions
 from . import show, show_predict

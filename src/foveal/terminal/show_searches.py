@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ..contest import FEWEST
 from ..outcomes import CORRECT
+from ..records.contest import FEWEST
 from ..values import figure, span
 from . import show
 from .console import row, table, text

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ..trials import plainly
+from ..records.trials import plainly
 from ..values import figure, span
 from . import show
 from .board import STATES, WORDS

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from .. import catalog, device, events, plan
+from .. import catalog, events, plan
 from ..data.examine import examine
 from ..errors import RunError
+from ..machine import device
 from ..options import TrainOptions, make
 from ..plan import Plan
 from ..plan.network import built
 from ..plan.range_test import RangeTest
 from ..plan.trial import begun_network
-from ..run import FIND_LR, RESUME, Run
+from ..records.run import FIND_LR, RESUME, Run
+from ..records.trained import Trained
 from ..storage import previous, write_json
-from ..trained import Trained
 from ..values import Choice, Dataset
 from . import launch
 from .job import Job, Screen

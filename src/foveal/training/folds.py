@@ -29,9 +29,9 @@ from ..options import TrainOptions, make
 from ..outcomes import outcomes
 from ..plan import Plan
 from ..readers import read
-from ..run import FOLDS, Run, is_run
+from ..records.run import FOLDS, Run, is_run
+from ..records.trained import EVALUATION, Trained
 from ..storage import damaged, read_json, write_json
-from ..trained import EVALUATION, Trained
 from ..values import Choice, Dataset, Score, figure
 from . import resume, start, verify
 from .job import Screen

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .. import catalog, device, events, plan
+from .. import catalog, events, plan
 from ..card import BEST, has_card
 from ..data.fingerprint import fingerprint
 from ..errors import DataError, OptionError, RunError, UnknownNameError
+from ..machine import device
 from ..options import ReadOptions, TrainOptions, flag, make
 from ..plan import Plan, recipes
 from ..plan.range_test import RangeTest, planned_at_found_rate
-from ..run import LAST, OPTIONS, Run
-from ..trained import Trained
+from ..records.run import LAST, OPTIONS, Run
+from ..records.trained import Trained
 from ..values import Choice, Dataset
 from . import start, verify
 from .job import AS_IN, Screen

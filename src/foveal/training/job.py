@@ -15,27 +15,27 @@ import torch
 from torch import nn
 
 from .. import events
-from ..bottleneck import PHASES, verdict
 from ..card import Card
 from ..contracts import Task
 from ..data.batches import Batches
 from ..data.cache import Kept
-from ..device import computing
-from ..distributed import current
 from ..errors import DivergedError
-from ..fit import fit
-from ..interrupt import Interrupt
-from ..journal import Scalars
+from ..loop.bottleneck import PHASES, verdict
+from ..loop.fit import fit
+from ..loop.state import State
+from ..machine.device import computing
+from ..machine.distributed import current
+from ..machine.interrupt import Interrupt
+from ..machine.shares import WHOLE, Share
 from ..model import Model
 from ..options import FitOptions, TrainOptions, make
 from ..plan.batches import batches
 from ..plan.keeping import judged_again, kept
 from ..plan.probe import PARTS, WORTH, Setting, apply, probe
-from ..run import Run
-from ..shares import WHOLE, Share
-from ..state import State
+from ..records.journal import Scalars
+from ..records.run import Run
+from ..records.trained import Trained
 from ..structure.views import Views
-from ..trained import Trained
 from ..trust import judge, settle
 from ..values import Dataset, Preprocessing, Score
 from ..watch.learning import LEARNED, Learned

@@ -13,11 +13,11 @@ import platform
 import sys
 from pathlib import Path
 
-from .. import distributed
 from ..errors import RunError
 from ..folders import discard
+from ..machine import distributed
 from ..options import TrainOptions
-from ..run import OPTIONS
+from ..records.run import OPTIONS
 from ..storage import read_json, write_json
 
 UNNAMED = ("", "none")

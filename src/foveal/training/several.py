@@ -15,18 +15,19 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from .. import device, distributed, events
+from .. import events
 from ..contracts import Task
-from ..distributed import Crew, local_gpu, normalises
 from ..errors import OptionError
-from ..fit import fit
-from ..interrupt import Interrupt
+from ..loop.fit import fit
+from ..loop.state import State
+from ..machine import device, distributed
+from ..machine.distributed import Crew, local_gpu, normalises
+from ..machine.interrupt import Interrupt
 from ..options import FitOptions, TrainOptions
 from ..plan.batches import batches
 from ..plan.keeping import kept
 from ..plan.network import built
 from ..plan.probe import Setting, apply
-from ..state import State
 from ..values import Dataset, Preprocessing
 from ..watch.looking import Watch
 

@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..contest import FEWEST, Interval, Side, Verdict, apart, gained, on_pictures
 from ..outcomes import outcomes
-from ..run import Run
+from ..records.contest import FEWEST, Interval, Side, Verdict, apart, gained, on_pictures
+from ..records.run import Run
+from ..records.study import AGAIN, Again, Study, place_of
+from ..records.trials import Trial, better, ranked
 from ..storage import read_json, write_json
-from ..study import AGAIN, Again, Study, place_of
-from ..trials import Trial, better, ranked
 from ..values import Evaluation
 from . import tested
 from .left import DONE

@@ -22,10 +22,10 @@ from ..plan.network import built
 from ..plan.rehearsal import rehearse
 from ..ranges import Range
 from ..readers import prepare
-from ..run import Run
+from ..records.run import Run
+from ..records.study import FORMAT
+from ..records.trials import plainly
 from ..storage import strict, to_json, write_json
-from ..study import FORMAT
-from ..trials import plainly
 from ..values import Choice, Dataset, span
 from . import earlier, over, space, stops
 from .reserve import Reserve

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FovealError, RunError
-from ..run import Run
+from ..records.run import Run
 from .cluster_join import first_line
 from .cluster_nodes import MARK, Nodes, Screen, Share, Wants, only
 from .orders import Died, News, Order, Outcome, Said, folder_of

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import RunError
-from ..interrupt import SIGNALS
+from ..machine.interrupt import SIGNALS
 
 HERE = "none"
 """What `--cluster` is given for no cluster."""

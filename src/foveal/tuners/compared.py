@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from ..contest import FEWEST, Gain, together
 from ..errors import RunError
 from ..folders import is_study
 from ..intervals import student
 from ..outcomes import CORRECT, difference
 from ..ranges import Range
+from ..records.contest import FEWEST, Gain, together
+from ..records.study import Study
 from ..storage import damaged, read_json
-from ..study import Study
 from ..values import figure
 from .soon import Soon, how_soon
 

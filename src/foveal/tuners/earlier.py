@@ -11,10 +11,10 @@ from typing import Any
 from ..errors import FovealError
 from ..folders import is_study
 from ..ranges import Range
-from ..run import DATA, OPTIONS, Run, is_run
+from ..records.run import DATA, OPTIONS, Run, is_run
+from ..records.study import Study
+from ..records.trials import Trial, ranked
 from ..storage import from_json
-from ..study import Study
-from ..trials import Trial, ranked
 
 MOST = 3
 """Settings that are taken over at most."""

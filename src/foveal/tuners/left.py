@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..study import Study
+from ..records.study import Study
 from ..values import span
 from .orders import Order
 from .record import next_bar, seconds_per_epoch

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..folders import STUDY
-from ..run import RESUME
+from ..records.run import RESUME
+from ..records.study import Study
+from ..records.trials import Trial
 from ..storage import previous, read_json, write_json
-from ..study import Study
-from ..trials import Trial
 from . import Tried
 from .orders import Order
 

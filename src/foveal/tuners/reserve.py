@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..contest import FEWEST
+from ..records.contest import FEWEST
 from ..values import span
 from . import stops
 

@@ -7,8 +7,8 @@ import math
 
 from ..options import flag
 from ..ranges import Range
-from ..study import Study
-from ..trials import Trial, ranked, value_at
+from ..records.study import Study
+from ..records.trials import Trial, ranked, value_at
 
 SOURCE = (
     "Godbole et al. 2023, the Deep Learning Tuning Playbook: bad search space boundaries; infeasible trials"

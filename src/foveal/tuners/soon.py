@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contest import FEWEST
+from ..records.contest import FEWEST
 
 Course = Sequence[tuple[float, float]]
 """(epochs spent, the best value until then), a pair each time it became better; `study.Study.so_far`."""

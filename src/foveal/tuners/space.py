@@ -11,8 +11,9 @@ from typing import Any
 
 from torch import nn
 
-from .. import catalog, optimizers
+from .. import catalog
 from ..contracts import Task
+from ..loop import optimizers
 from ..options import TrainOptions, Tune, tuning_ranges
 from ..plan import Plan
 from ..ranges import Range

@@ -10,8 +10,8 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from ..study import Study
-from ..trials import Trial, better, value_at
+from ..records.study import Study
+from ..records.trials import Trial, better, value_at
 
 SOURCE = (
     "successive halving: Jamieson & Talwalkar 2016; asynchronous, with promotion: Li et al. 2020, A System for "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import device as devices
-from .. import evaluation
 from ..data.batches import Batches
-from ..run import Run
+from ..loop import evaluation
+from ..machine import device as devices
+from ..records.run import Run
 from ..storage import read_json, write_json
 from ..structure.views import Views
 from ..values import Evaluation, Issue, Score

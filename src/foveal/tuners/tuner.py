@@ -16,11 +16,11 @@ from ..errors import DataError, FovealError
 from ..events import Epoch, Started
 from ..folders import TRIALS
 from ..options import TrainOptions, make
-from ..run import OPTIONS, Run
+from ..records.run import OPTIONS, Run
+from ..records.study import AGAIN, Shelf, Study, Turn, place_of, told
+from ..records.trials import Trial
 from ..storage import read_json, write_json
-from ..study import AGAIN, Shelf, Study, Turn, place_of, told
 from ..training.job import PROBED
-from ..trials import Trial
 from . import SEARCHES, Ask, Tried, again, reshape, stops
 from .left import SAVE_SECONDS, Left
 from .orders import Died, News, Order, Place, Said, folder_of

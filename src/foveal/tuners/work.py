@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from .. import events, plan, training
-from ..device import free_memory, is_out_of_memory
 from ..errors import DataError, DiskError, DivergedError, FovealError
 from ..folders import discard, is_held, is_study
+from ..machine.device import free_memory, is_out_of_memory
 from ..options import TrainOptions, make
 from ..plan.keeping import between_runs
-from ..run import OPTIONS, Run, is_run
+from ..records.run import OPTIONS, Run, is_run
+from ..records.study import Shelf
+from ..records.trials import better
 from ..storage import to_json
-from ..study import Shelf
-from ..trials import better
 from ..values import Choice, Dataset, Score
 from .orders import Order, Outcome, folder_of
 from .stops import passes

@@ -10,7 +10,7 @@ from .. import catalog
 from ..errors import FovealError
 from ..events import Epoch
 from ..outcomes import SURE, difference
-from ..run import Run
+from ..records.run import Run
 from ..values import Dataset, Score
 
 

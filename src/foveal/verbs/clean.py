@@ -9,9 +9,9 @@ from pathlib import Path
 from ..data import cache, home, looks
 from ..errors import RunError, writing
 from ..folders import LEAVING, TRIALS, discard, is_held
-from ..run import EVENTS, OPTIONS, RESULT, RESUME, Run, is_folds, is_run, runs_in
+from ..records.run import EVENTS, OPTIONS, RESULT, RESUME, Run, is_folds, is_run, runs_in
+from ..records.study import AGAIN
 from ..storage import is_old, leftovers, previous
-from ..study import AGAIN
 from ..tuners.compared import studies_in
 from .delete import Removal, Removed
 from .runs import size

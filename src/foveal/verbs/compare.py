@@ -21,7 +21,7 @@ from .judged import alike, judged
 from .runs import found
 
 if TYPE_CHECKING:
-    from ..run import Run
+    from ..records.run import Run
     from .judged import Judged
 
 Screen = Callable[[Any], None]
@@ -117,7 +117,7 @@ def compared(places: Sequence[Path], failed: Sequence[Row] = ()) -> Comparison:
     Raises:
         RunError: one is not finished, or they are judged by different measures or on different pictures.
     """
-    from ..run import Run
+    from ..records.run import Run
 
     there = [Run.open(place) for place in places]
     for run in there:

@@ -15,10 +15,10 @@ from ..options import TuneOptions, flag, make
 from ..plan.network import built
 from ..ranges import Range
 from ..readers import prepare
+from ..records.run import Run
+from ..records.study import Study, Turn
 from ..report.searches import write
-from ..run import Run
 from ..storage import write_json
-from ..study import Study, Turn
 from ..tuners import begin, space
 from ..tuners import over as wishes
 from ..tuners.compared import FILE, FORMAT, SEARCHES, Searches, name_of, record

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalog, plan, training
-from ..device import is_out_of_memory
 from ..errors import DataError, DiskError, FovealError, OptionError
 from ..events import Epoch, Noticed
+from ..machine.device import is_out_of_memory
 from ..options import TrainOptions, flag
 from ..plan import Plan, classics
 from ..plan.rehearsal import rehearse
 from ..readers import prepare
-from ..run import OPTIONS, Run, runs_in
+from ..records.run import OPTIONS, Run, runs_in
+from ..records.trained import Trained
 from ..storage import to_json
-from ..trained import Trained
 from ..values import Choice, Dataset
 from .beside import Row, published, trained_seconds
 from .compare import OF_ONE, CompareOptions, Place

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..errors import RunError
 from ..folders import PROOFS, TRIALS, discard, is_held, is_study
-from ..run import is_run
-from ..study import AGAIN
+from ..records.run import is_run
+from ..records.study import AGAIN
 from ..tuners.compared import is_comparison
 from .runs import found, size
 

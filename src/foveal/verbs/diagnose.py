@@ -26,8 +26,8 @@ from ..doctor.prove import prove as prove_cures
 from ..errors import FovealError, OptionError, RunError, UnknownNameError
 from ..events import Noticed
 from ..finding import Finding
+from ..records.run import OPTIONS, Run, is_folds
 from ..report import write as write_report
-from ..run import OPTIONS, Run, is_folds
 from ..storage import write_whole
 from ..training.fork import Mended
 from ..training.fork import fork as fork_run

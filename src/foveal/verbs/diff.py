@@ -12,7 +12,7 @@ from typing import Any
 from ..events import Epoch
 from ..options import TrainOptions
 from ..outcomes import Paired, difference, paired
-from ..run import DATA, MACHINE, OPTIONS, Run
+from ..records.run import DATA, MACHINE, OPTIONS, Run
 from ..values import PARTS, Dataset, Score
 from .judged import alike, judged
 from .runs import found

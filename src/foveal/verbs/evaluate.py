@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import device as devices
-from .. import evaluation
 from ..contracts import Source, Task
 from ..data.batches import Batches
 from ..data.examine import examine
 from ..errors import DataError, OptionError
+from ..loop import evaluation
+from ..machine import device as devices
 from ..model import Model
 from ..options import ReadOptions, make
 from ..plan.published import model_of
 from ..readers import read
-from ..run import Run
+from ..records.run import Run
 from ..structure.views import Views
 from ..structure.views import check as check_views
 from ..values import PARTS, Batch, Dataset, Evaluation, Issue, Item

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import DataError, OptionError, UnknownNameError
-from ..explained import Explanation
+from ..explaining.explained import Explanation
 from ..folders import claim_next, safe_stem
 from ..values import Choice, Target
 from .explain_files import PAGE, Writer, write_page
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..explaining import Explained, Wanted
     from ..explaining.given import Given
     from ..model import Model
-    from ..run import Run
+    from ..records.run import Run
 
     Place: TypeAlias = str | os.PathLike[str]
     Picture: TypeAlias = Place | Image.Image
@@ -307,7 +307,7 @@ def _run_of(model: Model | Place, why: str, todo: str) -> Run:
     Raises:
         DataError: it lies in none.
     """
-    from ..run import Run, is_run
+    from ..records.run import Run, is_run
 
     path = None if not isinstance(model, str | os.PathLike) else Path(model)
     folder = None if path is None else path if path.is_dir() else path.parent

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..explained import Explanation, figure
+from ..explaining.explained import Explanation, figure
 from ..folders import safe_stem
 from ..storage import strict, write_whole
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import RunError
-from ..run import is_folds
-from ..trained import Trained
+from ..records.run import is_folds
+from ..records.trained import Trained
 from ..training.fork import Source
 from ..training.fork import fork as fork_run
 from .runs import found

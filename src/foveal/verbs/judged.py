@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..outcomes import Outcomes, outcomes
-from ..run import Run
+from ..records.run import Run
+from ..records.trained import EVALUATION
 from ..storage import damaged, read_json
-from ..trained import EVALUATION
 from ..values import Dataset
 
 

@@ -238,7 +238,7 @@ def _pictures(model: Model | Place, data: Place | None, kind: str) -> tuple[list
     """The pictures at hand, and what each is, where that is known."""
     from ..explaining.given import Given
     from ..explaining.sitting import of_run
-    from ..run import Run, is_run
+    from ..records.run import Run, is_run
 
     if data is not None:
         paths = find_pictures([data])

@@ -260,7 +260,7 @@ def loaded_model(model: Model | str | os.PathLike[str], device: str | None, verb
         ModelError, OptionError: there is no such model or device; `verb` is what to call for a picture that stands
             in the model's place, as the order of the two is easily mistaken.
     """
-    from .. import device as devices
+    from ..machine import device as devices
     from ..model import Model as Kind
     from ..plan.published import model_of
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..evaluation import evaluate
+from ..loop.evaluation import evaluate
 from ..options import ReadOptions
 from ..plan.published import model_of
 from ..structure.graph import trace

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..run import Run
+from ..records.run import Run
 from .runs import found
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from ..errors import FovealError, RunError
 from ..events import Epoch, latest
 from ..folders import is_held, is_study
-from ..run import Run, is_folds, is_run, runs_in
-from ..study import Study
+from ..records.run import Run, is_folds, is_run, runs_in
+from ..records.study import Study
 from ..tuners.compared import Searches, is_comparison
 from ..values import Score
 

@@ -8,20 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from .. import catalog, device, distributed, optimizers, plan, training
+from .. import catalog, plan, training
 from ..doctor import kept
 from ..errors import OptionError
 from ..events import Noticed
 from ..explaining.mistakes import ensure as explain_mistakes
 from ..folders import refuse_existing
+from ..loop import optimizers
+from ..machine import device, distributed
 from ..options import TrainOptions, make
 from ..plan import recipes
 from ..plan.range_test import planned_at_found_rate
 from ..plan.rehearsal import Rehearsal, rehearse
 from ..readers import prepare
+from ..records.run import Run, is_folds
+from ..records.trained import Trained
 from ..report import write as write_report
-from ..run import Run, is_folds
-from ..trained import Trained
 from ..training import folds, launch
 from ..training.folds import Folds
 from ..training.several import together

@@ -12,9 +12,9 @@ from .. import training
 from ..errors import OptionError
 from ..folders import discard, held
 from ..options import TuneOptions, make
+from ..records.run import Run
+from ..records.study import Shelf, Study
 from ..report.study import write
-from ..run import Run
-from ..study import Shelf, Study
 from ..tuners import begin
 from ..tuners.again import CONTEST
 from ..tuners.cluster_join import joined

@@ -23,7 +23,7 @@ from .weighing import Weighing, histogram, sampled, weights_of
 
 if TYPE_CHECKING:
     from ..contracts import Task
-    from ..state import State
+    from ..loop.state import State
 
 LEAST = 1.0
 """Seconds that watching may take in any case: runs of seconds are looked at, too."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..device import autocast, is_out_of_memory, random_state, set_random_state
+from ..machine.device import autocast, is_out_of_memory, random_state, set_random_state
 from ..values import Batch
 
 if TYPE_CHECKING:
     from ..contracts import Task
-    from ..state import State
+    from ..loop.state import State
 
 PICTURES = 32
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import foveal.state
+import foveal.loop.state
 from foveal import catalog
 from foveal.doctor.case import Case
 from foveal.doctor.examination import KIND, ORDER
@@ -25,7 +25,7 @@ from foveal.doctor.rules import (
 )
 from foveal.events import Epoch
 from foveal.finding import Finding
-from foveal.gathered import Gathered
+from foveal.records.gathered import Gathered
 from foveal.structure.layers import is_in, parameter_groups
 from foveal.values import Dataset
 from patients import posed
@@ -75,7 +75,7 @@ def test_what_the_optimizer_was_not_given_is_not_moved(monkeypatch: pytest.Monke
         made = [{**g, "params": [p for p in g["params"] if id(p) in kept]} for g in groups]  # type: ignore[attr-defined]
         return [group for group in made if group["params"]]
 
-    monkeypatch.setattr(foveal.state, "parameter_groups", head_only)
+    monkeypatch.setattr(foveal.loop.state, "parameter_groups", head_only)
     case = posed("moves", epochs=1)
     found = case.tests["moves"]
     assert "layers.0.weight" in found["unmoved"]

@@ -26,7 +26,7 @@ from foveal.doctor.rules import (
 from foveal.doctor.rules._course import commonest, guess, left, poor, result, stuck, wrong
 from foveal.events import Epoch, Step
 from foveal.finding import Cure, Finding
-from foveal.gathered import Gathered
+from foveal.records.gathered import Gathered
 from foveal.values import Dataset, Item
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ...data.sketches import Sketches, sketch
 from ...data.twins import Pair, find
-from ...gathered import gather
 from ...intervals import wilson
-from ...run import Run
+from ...records.gathered import gather
+from ...records.run import Run
 from ...values import Dataset, Evaluation, Item
 from . import odd as looks
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ... import catalog
 from ...data.decoding import open_image
 from ...data.views import evaluation_view, normalise, to_uint8
-from ...frozen import up_to
+from ...loop.frozen import up_to
 from ...values import Dataset, Item
 
 SOURCE = "Kornblith et al. 2019: a linear head on ImageNet features; out of sample by 5 folds, as Northcutt et al. 2021"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...state import State
+from ...loop.state import State
 from ...structure.layers import set_training
 from ..patient import Patient
 

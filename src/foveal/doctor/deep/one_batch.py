@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ... import optimizers
+from ...loop import optimizers
 from ...structure.layers import parameter_groups
 from ...values import Batch
 from ..patient import Patient, accuracy, is_classes

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ...state import State
+from ...loop.state import State
 from ...structure.layers import set_training
 from ...values import Batch
 from ..patient import Patient

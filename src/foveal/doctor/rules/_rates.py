@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...finding import Evidence
-from ...optimizers import is_like_sgd
+from ...loop.optimizers import is_like_sgd
 from ...plan.recipe import usual_rate
 from ..case import Case
 from ._parts import part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from ...finding import Cure, Evidence, Finding, Unsure
-from ...optimizers import is_like_sgd
+from ...loop.optimizers import is_like_sgd
 from ..case import Case
 from ._course import poor, result, stuck
 from ._inside import FEWEST, update_ratio, whole

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ...bottleneck import PHASES
 from ...finding import Cure, Evidence, Finding
+from ...loop.bottleneck import PHASES
 from ...values import span
 from ..case import Case
 

@@ -1,0 +1,1 @@
+"""What a training or a search leaves on the disk, and how it is read again."""
