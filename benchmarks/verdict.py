@@ -4,8 +4,8 @@
 
 A study has `TRIALS` trials that were trained to their end. Their true gains over the default (points of accuracy) are
 drawn from a normal distribution; one training adds noise of `NOISE`, as 8 seeds of one setting had it on the digits.
-The best so many by their one value are trained again and compared with the default as `foveal.records.contest` does. Said
-are how often the default was left, how often for one that is no better, and the true gain that was got on average.
+The best so many by their one value are trained again and compared with the default as `foveal.records.contest` does.
+Said are how often the default was left, how often for one that is no better, and the true gain that was got on average.
 """
 
 from __future__ import annotations
