@@ -26,6 +26,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         (gradient,) = torch.autograd.grad(made.loss, [images], allow_unused=True)
     else:
         gradient = None
+    fresh = patient.told(patient.fresh().eval(), batch).outputs
     common = torch.bincount(batch.truths).max()
     return {
         "count": len(batch.ids),
@@ -33,5 +34,6 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "empty": accuracy(patient.told(network, empty).outputs, batch.truths),
         "commonest": float(common) / len(batch.ids),
         "apart": float(outputs.float().std(0).mean()),
+        "fresh": float(fresh.float().std(0).mean()),
         "gradient": 0.0 if gradient is None else float(gradient.abs().mean()),
     }

@@ -19,6 +19,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     whole = patient.told(network, batch).outputs
     if not is_classes(patient, whole) or len(batch.ids) < 2:
         return None
+    again = patient.told(network, batch).outputs
     alone = torch.cat([patient.told(network, _one(batch, n)).outputs for n in range(len(batch.ids))])
     images = batch.images.clone().requires_grad_()
     outputs = patient.task.step(network, Batch(images, batch.truths, batch.ids)).outputs
@@ -29,6 +30,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "own": sizes[0],
         "others": max(sizes[1:], default=0.0),
         "apart": float((alone - whole).abs().max()),
+        "again": float((again - whole).abs().max()),
         "size": float(whole.abs().max()),
     }
 

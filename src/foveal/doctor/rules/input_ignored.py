@@ -18,7 +18,9 @@ EXPLAINS = (
     "rate_too_low", "stopped_too_early", "cannot_fit", "metric_disagrees", "bad_initialisation",
     "schedule_ends_wrongly", "below_published", "saturation",
 )  # fmt: skip
-NOTHING = 1e-7
+NOTHING, SEEN = 1e-7, 1e-3
+"""How far answers to several pictures lie apart: not at all; and so far that a fresh network saw the pictures, and
+training lost them."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -35,7 +37,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     outputs, where = part(case, "outputs"), part(case, "activity")
     if outputs is not None and outputs.get("zeros") == 1:
         return None  # the end itself gives nothing
-    if _has_died(case, where):
+    if _has_died(case, where) or found.get("fresh", 0.0) > SEEN:
         return None  # an illness of its own
     return Finding(
         "input_ignored",

@@ -12,14 +12,45 @@ SOURCE = (
 LEVEL = "network"
 EXPLAINS = (
     "metric_disagrees", "oscillation", "stopped_too_early", "underfitting", "below_published",
-    "overfitting", "rate_too_low",
+    "overfitting", "rate_too_low", "cannot_fit", "loss_stuck",
 )  # fmt: skip
 LEAST = 0.06
+CHANCE = 0.05
+"""Of the largest output: less is rounding, or does not matter."""
 FEW = 2.5
 """Pictures: one or two on the edge of two classes fall to the other one by rounding (bf16) alone."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
+    return _by_chance(case) or _judged_otherwise(case)
+
+
+def _by_chance(case: Case) -> Finding | None:
+    """The same pictures, asked twice in evaluation mode, with two answers."""
+    found = part(case, "mixing")
+    if found is None or found.get("again", 0.0) <= CHANCE * max(found["size"], 1e-6):
+        return None
+    return Finding(
+        "modes_disagree",
+        "error",
+        f"Asked twice in evaluation mode, the network gives two answers to the same {found['count']} pictures.",
+        (
+            Evidence(
+                f"Outputs differ by up to {found['again']:.3g} from one look to the next; they are up to "
+                f"{found['size']:.3g}.",
+                dict(found),
+            ),
+        ),
+        "Something is left to chance where nothing should be: dropout or noise by a function that does not know of "
+        "evaluation mode.",
+        Cure(
+            "Give self.training to functional dropout, and add noise in training mode only; or use modules."
+        ),
+        confidence=0.95,
+    )
+
+
+def _judged_otherwise(case: Case) -> Finding | Unsure | None:
     found = part(case, "splits")
     if found is None:
         return untested(case, "splits", "both ways in")

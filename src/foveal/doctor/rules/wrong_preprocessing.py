@@ -20,6 +20,8 @@ EXPLAINS = (
     "frozen_by_mistake", "modes_disagree", "metric_disagrees",
 )  # fmt: skip
 LEAST = 0.06
+STEPS = 50
+"""After fewer steps running statistics lag behind, and any other way may look better."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -28,8 +30,10 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     if found.get("differs"):
         return _of_weights(found)
-    other = found.get("other")
-    return _better(found, other) if other is not None and _is_better(found, other) else None
+    other, epochs = found.get("other"), case.record.epochs
+    if other is None or (epochs and epochs[-1].step < STEPS):
+        return None
+    return _better(found, other) if _is_better(found, other) else None
 
 
 def _of_weights(found: Mapping[str, Any]) -> Finding:
