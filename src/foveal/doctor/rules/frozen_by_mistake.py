@@ -100,11 +100,12 @@ def _weak(case: Case) -> Finding | None:
         return None  # few pictures judged it: it may well know more
 
     share = left(case)
+    what = "these classes apart" if case.record.kind == "classes" else "what is asked for"
     return Finding(
         "frozen_by_mistake",
         "warning",
         f"{'The whole backbone was' if freeze == 'always' else 'Layers were'} frozen (--freeze {freeze})"
-        f"{' as drawn by chance' if drawn else ''}, and what it gives does not tell these classes apart: "
+        f"{' as drawn by chance' if drawn else ''}, and what it gives does not tell {what}: "
         f"{result(case)}.",
         (
             Evidence(
