@@ -164,7 +164,8 @@ class Calibrating(Protocol):
 class Explainable(Protocol):
     """A task that can say what an explanation is to explain. It may also have `explained(network)`: the network, of
     the same layers, whose outputs are what `score` and `targets` take, where they are not the network's own; and
-    `placed(network)`, whose outputs tell where as well, so that `score` heeds a target's `within`."""
+    `placed(network)`, whose outputs tell where as well, so that `score` heeds a target's `within`; and `usual`, the
+    target where a place is told and no other."""
 
     def score(self, outputs: Any, targets: Sequence[Target]) -> Tensor:
         """The number `B` that an explanation explains, differentiable, of the network's outputs for a batch and

@@ -74,6 +74,9 @@ class Autoencoder(nn.Module):
     latent = "encoder"
     """Whose output describes a picture."""
 
+    drawn = "encoder"
+    """Whose last map class activation maps are drawn of: behind it come few numbers, then pixels."""
+
     def __init__(self, channels: int, size: int, latent: int, *, resize: bool) -> None:
         super().__init__()
         sides = halved(size)

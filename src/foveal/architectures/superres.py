@@ -89,6 +89,9 @@ class Upscaler(nn.Module):
     is better than that from its first steps on.
     """
 
+    drawn = "body"
+    """Whose last map class activation maps are drawn of: behind it come pixels."""
+
     def __init__(self, first: nn.Module, body: nn.Module, tail: nn.Module, factor: int, around: bool) -> None:
         super().__init__()
         self.first, self.body, self.tail = first, body, tail

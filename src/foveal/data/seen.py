@@ -59,6 +59,19 @@ def seen_whole(width: int, height: int, preprocessing: Preprocessing) -> Seen:
     return Seen(width, height, (0.0, 0.0, side * width / wide, side * height / high))
 
 
+def seen_square(
+    width: int, height: int, side: int, at: tuple[float, float, float, float] | None = None
+) -> Seen:
+    """A square of `side` pixels at the picture's own scale: the middle one, or the one round a box `at` (x0, y0, x1,
+    y1) as far as the picture goes; beyond the picture where that is smaller."""
+    x, y = (width / 2, height / 2) if at is None else ((at[0] + at[2]) / 2, (at[1] + at[3]) / 2)
+    left, top = (
+        min(max(0, round(place - side / 2)), whole - side) if whole > side else _middle(whole, side)
+        for place, whole in ((x, width), (y, height))
+    )
+    return Seen(width, height, (float(left), float(top), float(left + side), float(top + side)))
+
+
 def _middle(side: int, part: int) -> int:
     """Where torchvision begins the middle `part` of `side` pixels; below 0 where it pads."""
     return round((side - part) / 2) if part <= side else -((part - side) // 2)

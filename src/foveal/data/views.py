@@ -47,6 +47,11 @@ def whole_view(preprocessing: Preprocessing) -> View:
     return view
 
 
+def is_whole(view: View) -> bool:
+    """Whether it is a `whole_view`."""
+    return any(isinstance(one, Whole) for one in getattr(view, "transforms", ()))
+
+
 def as_it_is(image: Any, truth: Any) -> tuple[Any, Any]:
     """The view of pictures whose scale is part of the task."""
     return image, truth

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from .. import catalog
 from ..contracts import Maps
-from ..data.seen import Seen, seen_of, seen_whole
-from ..data.views import normalise, to_input
+from ..data.seen import Seen
+from ..data.views import normalise
 from ..errors import OptionError, PictureError
 from ..machine.device import free_memory, is_out_of_memory
 from ..machine.pieces import PIXELS, SideBySide, side_by_side
@@ -29,7 +29,7 @@ from ..structure.views import Views
 from ..values import Target
 from .explained import Explanation, strongest
 from .flips import flips
-from .given import Given, compared, explainable, network_of, placed, word_of
+from .given import Given, compared, explainable, network_of, placed, shown_by, word_of
 from .soundness import Redrawn, Ways, again, alone, averaged, dependence, mean_of, pixels_of, redrawn, sums
 from .verdicts import Areas, Dependence, Verdict
 
@@ -193,9 +193,8 @@ class _Job:
         pre = self.model.preprocessing
         try:
             image = given.opened(pre.channels, None)
-            view = self.model.task.view(pre)
-            placed = seen_whole if self.model.task.dense else seen_of
-            return _Shown(number, given, to_input(image, view), placed(*image.size, pre))
+            target = self.wanted.target
+            return _Shown(number, given, *shown_by(self.model, image, None if target is None else target.at))
         except PictureError as error:
             return error.came
         # Pillow's pictures load now

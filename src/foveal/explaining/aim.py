@@ -64,9 +64,10 @@ def _there(model: Model, aim: Target | None, at: Place) -> Target:
     if not hasattr(model.task, "placed"):
         raise OptionError(
             f"--at was given, and the model's task is {model.task.name}, which says one thing of a whole picture.",
-            "--at with models that say what is where: detect, instances, segment.",
+            "--at with models of detect, instances, segment, upscale and autoencode.",
             "Leave --at out.",
         )
+    aim = aim or getattr(model.task, "usual", None)
     if aim is None:
         raise OptionError(
             "--at was given without --target.",

@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any, cast
 
 from PIL import Image, ImageOps
-from torch import nn
+from torch import Tensor, nn
 
 from ..contracts import Explainable, Task
 from ..data.colours import with_channels
 from ..data.decoding import open_image
-from ..data.seen import Seen
+from ..data.seen import Seen, seen_of, seen_square, seen_whole
+from ..data.views import is_whole, to_input
 from ..errors import OptionError
 from ..model import Model
 from ..structure.views import Views
@@ -81,6 +82,20 @@ def placed(target: Target, seen: Seen, path: str) -> Target:
     return replace(target, within=(left, top, right, bottom), mask=mask)
 
 
+def shown_by(
+    model: Model, image: Image.Image, at: tuple[float, float, float, float] | None
+) -> tuple[Tensor, Seen]:
+    """The picture as the network is shown it, uint8 `CHW`, and where that lies on it. Of tasks that see pictures at
+    their own scale it is a square of the size that training saw: the one round the place asked for, or the middle."""
+    pre, view = model.preprocessing, model.task.view(model.preprocessing)
+    if model.task.own_sizes:
+        seen = seen_square(*image.size, pre.size, at)
+        x0, y0, x1, y1 = map(int, seen.box)
+        return to_input(image.crop((x0, y0, x1, y1)), view), seen
+    placed = seen_whole if is_whole(view) else seen_of
+    return to_input(image, view), placed(*image.size, pre)
+
+
 def explainable(task: Task) -> Explainable:
     """The task, where it can say what is to be explained.
 
@@ -90,7 +105,7 @@ def explainable(task: Task) -> Explainable:
     if not hasattr(task, "score"):
         raise OptionError(
             f"The model's task is {task.name}, of which nothing can be explained in this way yet.",
-            "Models that say labels or numbers: classify, multilabel, regress, detect, instances, segment.",
+            "Models of the tasks that come with Foveal.",
             "See what it makes of pictures with foveal predict.",
         )
     return cast(Explainable, task)
@@ -108,4 +123,6 @@ def word_of(model: Model, target: Target) -> str:
     """What a target's scores are numbers of: logits, or what a task measures, or what a unit gives."""
     if target.layer:
         return "units of activation"
+    if not model.labels:  # a picture that is made
+        return "grey levels"
     return target.label if model.task.name == "regress" else "logits"

@@ -19,7 +19,8 @@ from ..data.views import evaluation_view, normalise, to_input
 from ..errors import UnknownNameError
 from ..machine.device import autocast
 from ..structure.layers import evaluating
-from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Step
+from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Step, Target
+from . import _asked
 from ._pictures import MOST_DB, as_picture, brightness, evaluation, is_pair, ssim, stacked, target
 
 SOURCE = (
@@ -76,6 +77,8 @@ class Autoencode:
     dense = True
     own_sizes = False
     outputs = 1
+    usual = Target(_asked.DETAIL)
+    """What is explained where only a place is told."""
 
     def knows(self, truth: Any) -> bool:
         return truth is None or is_pair(truth)
@@ -168,6 +171,21 @@ class Autoencode:
 
     def mix(self, truths: Tensor, order: Tensor, share: float | Tensor) -> None:
         """None: two pictures in one are like no picture."""
+
+    def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
+        """How much detail the pictures made have in each target's place, or how bright they are there (`_asked`)."""
+        return _asked.score(outputs.sigmoid() if self.loss == "bce" else outputs, targets)
+
+    def targets(self, outputs: Tensor) -> list[Target]:
+        """Detail, which is what such networks are for."""
+        return [self.usual] * len(outputs)
+
+    def target(self, words: str) -> Target:
+        return _asked.asked(words)
+
+    def placed(self, network: nn.Module) -> nn.Module:
+        """Its outputs tell where as they are."""
+        return network
 
     def meter(self) -> AutoencodeMeter:
         return AutoencodeMeter(self)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torchvision import tv_tensors
@@ -21,6 +18,7 @@ from ..errors import OptionError, UnknownNameError
 from ..structure import tiles
 from ..values import Batch, Dataset, Headline, Item, Preprocessing, Step, Target
 from . import _segment_losses, _segment_maps, _segment_measures
+from ._asked import by_mask, of_place
 from ._segment_maps import Whole
 from ._segment_meter import SegmentMeter
 from ._targets import label_target
@@ -166,10 +164,10 @@ class Segment:
             if target.against in self.labels:
                 values = values - logits[self.labels.index(target.against)]
             if target.mask is not None:
-                found.append(_by_mask(values, target.mask.pixels))
+                found.append(by_mask(values, target.mask.pixels))
                 continue
             if target.within is not None:
-                found.append(_of(values, target.within).mean())
+                found.append(of_place(values, target.within).mean())
                 continue
             there = (logits.detach().argmax(0) == place).to(values.dtype)
             there = there if there.any() else torch.ones_like(there)
@@ -206,21 +204,6 @@ class Segment:
 
 def _plain(mask: Tensor) -> Tensor:
     return mask.as_subclass(Tensor) if isinstance(mask, tv_tensors.Mask) else mask
-
-
-def _of(values: Tensor, within: tuple[float, float, float, float]) -> Tensor:
-    """The part of a map `HW` that lies in a box given in shares of its sides: a pixel at least."""
-    height, width = values.shape
-    left, top = min(int(within[0] * width), width - 1), min(int(within[1] * height), height - 1)
-    right, bottom = math.ceil(within[2] * width - 1e-6), math.ceil(within[3] * height - 1e-6)
-    return values[top : max(top + 1, bottom), left : max(left + 1, right)]
-
-
-def _by_mask(values: Tensor, counts: NDArray[np.uint8]) -> Tensor:
-    """The mean of a map `HW`, each place by how much the pixels that lie there count."""
-    shares = torch.from_numpy(counts.astype(np.float32)).to(values)[None, None]
-    weights = nn.functional.adaptive_avg_pool2d(shares, (values.shape[0], values.shape[1]))[0, 0]
-    return (values * weights).sum() / weights.sum()
 
 
 def background(labels: Sequence[str]) -> int | None:

@@ -18,8 +18,8 @@ from ..data.views import as_it_is
 from ..errors import DataError, OptionError, UnknownNameError
 from ..structure import tiles
 from ..structure.layers import evaluating
-from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Step
-from . import _pictures
+from ..values import Batch, Dataset, Evaluation, Headline, Item, Preprocessing, Step, Target
+from . import _asked, _pictures
 from ._pictures import as_picture, bicubic, brightness, cut_to_multiple, inner, psnr, rounded, smaller, ssim
 
 SOURCE = (
@@ -67,6 +67,8 @@ class Upscale:
     own_sizes = True
     outputs = 1
     """A picture."""
+    usual = Target(_asked.DETAIL)
+    """What is explained where only a place is told."""
 
     def knows(self, truth: Any) -> bool:
         """Whether the picture is its own truth, or where the data has both, another one is."""
@@ -183,6 +185,21 @@ class Upscale:
     def mix(self, truths: Any, order: Tensor, share: float | Tensor) -> Any:
         """None: no picture is a blend of two."""
         return None
+
+    def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
+        """How much detail the pictures made have in each target's place, or how bright they are there (`_asked`)."""
+        return _asked.score(outputs, targets)
+
+    def targets(self, outputs: Tensor) -> list[Target]:
+        """Detail, which is what such networks are for."""
+        return [self.usual] * len(outputs)
+
+    def target(self, words: str) -> Target:
+        return _asked.asked(words)
+
+    def placed(self, network: nn.Module) -> nn.Module:
+        """Its outputs tell where as they are."""
+        return network
 
     def meter(self) -> UpscaleMeter:
         return UpscaleMeter()

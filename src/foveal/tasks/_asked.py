@@ -1,0 +1,65 @@
+"""What is explained of a picture that a network makes, and over which of its places a score is taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..errors import UnknownNameError
+from ..values import Target
+from ._pictures import brightness
+
+SOURCE = "Gu & Dong 2021, Interpreting Super-Resolution Networks with Local Attribution Maps, section 3.1"
+DETAIL, BRIGHTNESS = "detail", "brightness"
+
+
+def asked(words: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        UnknownNameError: pictures are asked for nothing of that name.
+    """
+    if words not in (DETAIL, BRIGHTNESS):
+        raise UnknownNameError("target for a picture that is made", words, (DETAIL, BRIGHTNESS))
+    return Target(words)
+
+
+def score(pictures: Tensor, targets: Sequence[Target]) -> Tensor:
+    """For each of `BCHW`, values 0..1, in grey levels of 255 `B`: `brightness` is the mean of a place, `detail` the
+    mean of how far each pixel there is from its neighbours at the right and below. The place is the target's, else all
+    of the picture."""
+    found = []
+    for light, target in zip(brightness(pictures), targets, strict=True):
+        values = _detail(light) if target.label == DETAIL else light
+        if target.mask is not None:
+            found.append(by_mask(values, target.mask.pixels))
+        elif target.within is not None:
+            found.append(of_place(values, target.within).mean())
+        else:
+            found.append(values.mean())
+    return torch.stack(found).to(pictures.dtype)
+
+
+def _detail(light: Tensor) -> Tensor:
+    right = nn.functional.pad(light.diff(dim=1).abs(), (0, 1))
+    return right + nn.functional.pad(light.diff(dim=0).abs(), (0, 0, 0, 1))
+
+
+def of_place(values: Tensor, within: tuple[float, float, float, float]) -> Tensor:
+    """The part of a map `HW` that lies in a box given in shares of its sides: a pixel at least."""
+    height, width = values.shape
+    left, top = min(int(within[0] * width), width - 1), min(int(within[1] * height), height - 1)
+    right, bottom = math.ceil(within[2] * width - 1e-6), math.ceil(within[3] * height - 1e-6)
+    return values[top : max(top + 1, bottom), left : max(left + 1, right)]
+
+
+def by_mask(values: Tensor, counts: NDArray[np.uint8]) -> Tensor:
+    """The mean of a map `HW`, each place by how much the pixels that lie there count."""
+    shares = torch.from_numpy(counts.astype(np.float32)).to(values)[None, None]
+    weights = nn.functional.adaptive_avg_pool2d(shares, (values.shape[0], values.shape[1]))[0, 0]
+    return (values * weights).sum() / weights.sum()
