@@ -36,12 +36,8 @@ def score(pictures: Tensor, targets: Sequence[Target]) -> Tensor:
     found = []
     for light, target in zip(brightness(pictures), targets, strict=True):
         values = _detail(light) if target.label == DETAIL else light
-        if target.mask is not None:
-            found.append(by_mask(values, target.mask.pixels))
-        elif target.within is not None:
-            found.append(of_place(values, target.within).mean())
-        else:
-            found.append(values.mean())
+        there = over_place(values, target)
+        found.append(values.mean() if there is None else there)
     return torch.stack(found).to(pictures.dtype)
 
 
@@ -50,7 +46,14 @@ def _detail(light: Tensor) -> Tensor:
     return right + nn.functional.pad(light.diff(dim=0).abs(), (0, 0, 0, 1))
 
 
-def of_place(values: Tensor, within: tuple[float, float, float, float]) -> Tensor:
+def over_place(values: Tensor, target: Target) -> Tensor | None:
+    """The mean of a map `HW` over the target's place, of a mask each pixel by how much it counts; None without one."""
+    if target.mask is not None:
+        return _by_mask(values, target.mask.pixels)
+    return None if target.within is None else _of(values, target.within).mean()
+
+
+def _of(values: Tensor, within: tuple[float, float, float, float]) -> Tensor:
     """The part of a map `HW` that lies in a box given in shares of its sides: a pixel at least."""
     height, width = values.shape
     left, top = min(int(within[0] * width), width - 1), min(int(within[1] * height), height - 1)
@@ -58,7 +61,7 @@ def of_place(values: Tensor, within: tuple[float, float, float, float]) -> Tenso
     return values[top : max(top + 1, bottom), left : max(left + 1, right)]
 
 
-def by_mask(values: Tensor, counts: NDArray[np.uint8]) -> Tensor:
+def _by_mask(values: Tensor, counts: NDArray[np.uint8]) -> Tensor:
     """The mean of a map `HW`, each place by how much the pixels that lie there count."""
     shares = torch.from_numpy(counts.astype(np.float32)).to(values)[None, None]
     weights = nn.functional.adaptive_avg_pool2d(shares, (values.shape[0], values.shape[1]))[0, 0]

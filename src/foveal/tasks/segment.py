@@ -18,7 +18,7 @@ from ..errors import OptionError, UnknownNameError
 from ..structure import tiles
 from ..values import Batch, Dataset, Headline, Item, Preprocessing, Step, Target
 from . import _segment_losses, _segment_maps, _segment_measures
-from ._asked import by_mask, of_place
+from ._asked import over_place
 from ._segment_maps import Whole
 from ._segment_meter import SegmentMeter
 from ._targets import label_target
@@ -163,11 +163,9 @@ class Segment:
             values = logits[place]
             if target.against in self.labels:
                 values = values - logits[self.labels.index(target.against)]
-            if target.mask is not None:
-                found.append(by_mask(values, target.mask.pixels))
-                continue
-            if target.within is not None:
-                found.append(of_place(values, target.within).mean())
+            mean = over_place(values, target)
+            if mean is not None:
+                found.append(mean)
                 continue
             there = (logits.detach().argmax(0) == place).to(values.dtype)
             there = there if there.any() else torch.ones_like(there)
