@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 import foveal
 import small
@@ -23,9 +24,11 @@ from foveal.loop.evaluation import evaluate
 from foveal.loop.fit import fit
 from foveal.loop.muon import orthogonal
 from foveal.loop.state import State
-from foveal.options import TrainOptions
+from foveal.machine.pooling import halved
+from foveal.options import Stage, TrainOptions
 from foveal.readers import prepare
 from foveal.records.run import Run
+from foveal.structure.layers import Tempo
 from foveal.values import Dataset
 from foveal.watch.looking import Watch
 from pictures import class_folder
@@ -126,6 +129,44 @@ def test_recorded_passes_learn_the_same(data: Dataset) -> None:
     watched, _ = trained(data, GPU, watch, cuda_graph=True)
     assert watched.recording is not None
     torch.testing.assert_close(watched.network.fc.weight, plain.network.fc.weight, rtol=1e-3, atol=1e-5)
+
+
+def test_a_recorded_step_moves_as_its_optimizer_does(data: Dataset) -> None:
+    """Its rates change from step to step, and a layer's come to an end in the middle."""
+    plain, told = muons(data)
+    state, said = muons(data, cuda_graph=True)
+    assert state.recording is not None
+    assert state.recording.optimizer is state.optimizer
+    assert not state.network.norm.bias.requires_grad  # type: ignore[union-attr]
+    assert not state.recording.stale
+    assert losses(said) == pytest.approx(losses(told), rel=1e-3)
+    there, here = state.network.state_dict(), plain.network.state_dict()
+    for name, value in there.items():
+        torch.testing.assert_close(value, here[name], rtol=1e-2, atol=1e-3)
+
+
+def muons(data: Dataset, **changes: Any) -> tuple[State, list[Event]]:
+    """A tiny network trained with Muon, its norm only in the first half."""
+    stage = Stage("all", "all", 3, 0.05, "polynomial", 0.0)
+    options = small.fit_options(device=GPU, optimizer="muon", stages=(stage,), weight_decay=0.0, **changes)
+    network = small.tiny()
+    network.drop.p, network.norm.tempo = 0.0, Tempo(2.0, until=0.5)
+    state = State(network.to(GPU), options)
+    train = small.batches(data, "train", pin=True)
+    return state, list(fit(state, small.task(), train, small.batches(data, "val"), options))
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_pooling_is_torchs(precision: torch.dtype) -> None:
+    drawn = torch.randn(7, 24, 31, 30, device=GPU, dtype=precision)
+    x = ((drawn * 2).round() / 2).to(memory_format=torch.channels_last).requires_grad_()
+    wanted, made = F.max_pool2d(x, 2), halved(x)
+    assert made.grad_fn is not None
+    assert "Halved" in type(made.grad_fn).__name__
+    gradient = torch.randn_like(wanted)
+    (here,), (there,) = (torch.autograd.grad(out, x, gradient) for out in (wanted, made))
+    assert torch.equal(wanted, made)
+    assert torch.equal(here, there)
 
 
 class Waiting(small.Tiny):

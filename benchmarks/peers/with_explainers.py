@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,8 @@ from foveal.plan.published import model_of
 
 Map: TypeAlias = NDArray[np.float32]
 Method: TypeAlias = Callable[[Tensor, list[int]], Map]
+AT_ONCE = 16
+"""Pictures that integrated gradients pass through the network at a time."""
 
 
 def captum(network: nn.Module, layer: nn.Module) -> dict[str, Method]:
@@ -57,7 +60,8 @@ def captum(network: nn.Module, layer: nn.Module) -> dict[str, Method]:
         .attribute(images, target=targets).detach().amax(1).numpy(),
         "guided_backprop": pixels(GuidedBackprop(network).attribute),
         "guided_gradcam": pixels(GuidedGradCam(network, layer).attribute),
-        "integrated_gradients": pixels(IntegratedGradients(network).attribute),
+        # all its 50 steps of all pictures at once do not fit into a small machine's memory
+        "integrated_gradients": pixels(partial(IntegratedGradients(network).attribute, internal_batch_size=AT_ONCE)),
         "gradcam": gradcam,
         "occlusion": occlusion,
     }  # fmt: skip

@@ -21,13 +21,22 @@ def bootstrap(values: NDArray[np.float64], resamples: int = 1000, seed: int = 0)
     if np.ptp(values) == 0:
         return wilson(mean, count) if 0 <= mean <= 1 else (mean, mean)
     draws = np.random.default_rng(seed)
+    if ((values == 0) | (values == 1)).all():  # a resample of hits and misses is a binomial number
+        means = draws.binomial(count, mean, resamples) / count
+    else:
+        means = _means(values, resamples, draws)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _means(values: NDArray[np.float64], resamples: int, draws: np.random.Generator) -> NDArray[np.float64]:
+    count = len(values)
     means = np.empty(resamples)
     step = max(1, 4_000_000 // count)  # bounds the memory of the index table to 32 MB
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         means[start : start + rows] = values[draws.integers(0, count, (rows, count))].mean(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+    return means
 
 
 def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]:

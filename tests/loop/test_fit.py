@@ -21,7 +21,7 @@ from foveal.loop.state import State
 from foveal.options import Stage
 from foveal.schedules import onecycle
 from foveal.storage import load_state, save_state
-from foveal.structure.layers import parameter_groups
+from foveal.structure.layers import Tempo, parameter_groups
 from foveal.values import Dataset
 
 
@@ -443,3 +443,23 @@ def test_timms_optimizers_learn_and_resume(name: str, data: Dataset) -> None:
     state = small.fresh(optimizer=name, stages=(Stage("train", "all", 6, rate, "cosine", 0.1),))
     said = losses(run(state, data))
     assert said[-1] < 0.8 * said[0]
+
+
+def test_a_layer_that_has_learned_all_it_will_has_no_gradients_and_nothing_changes(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained() -> State:
+        stage = Stage("train", "all", 4, 0.05, "polynomial", 0.0)
+        state = State(small.tiny(), small.fit_options(stages=(stage,)))
+        state.network.norm.tempo = Tempo(2.0, until=0.5)  # type: ignore[union-attr]
+        run(state, data)
+        return state
+
+    rested = trained()
+    assert [name for name, p in rested.network.named_parameters() if not p.requires_grad] == [
+        "norm.weight",
+        "norm.bias",
+    ]
+    monkeypatch.setattr("foveal.loop.fit.rest", lambda state, done: None)
+    other = trained().network.state_dict()
+    assert all(torch.equal(value, other[name]) for name, value in rested.network.state_dict().items())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..contracts import About
+from ..machine.pooling import halved
 from ..structure.layers import Tempo, parameter_count
 
 SOURCE = (
@@ -126,7 +127,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(x)
         if min(x.shape[-2:]) > 1:  # the smallest pictures keep a pixel
-            x = F.max_pool2d(x, 2)
+            x = halved(x)
         x = F.gelu(self.norm1(x))
         return F.gelu(self.norm2(self.conv2(x)))
 

@@ -136,6 +136,11 @@ class Batches:
         """Whether it makes only a part of each batch."""
         return self.shuffle and self.share.of > 1
 
+    def laid(self) -> Batches:
+        """The same, with what can lie on the device for all epochs laid there now."""
+        _ = self._whole
+        return self
+
     @cached_property
     def _whole(self) -> tuple[Tensor, Any] | None:
         """All pictures as one tensor on the device, and their truths, where they are kept in memory, have one

@@ -136,14 +136,17 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
     optimizer, crew = state.optimizer, state.crew
     assert optimizer is not None
     whole, synced = batch.whole or len(batch.ids), options.sync_norm and not crew.alone
-    while (total := replayed(state, task, batch)) is None:
+    total = replayed(state, task, batch)
+    if total is not None and state.recording and state.recording.optimizer:
+        return total
+    while total is None:
         optimizer.zero_grad(set_to_none=True)
         short = False
         try:
             with crew.exchanging() if synced else nullcontext(), synchronised(synced):
                 # a frame of its own, so that nothing keeps the graph when memory runs out in it
                 pieces = (backward(state, task, piece, whole) for piece in batch.split(state.pieces))
-                total = functools.reduce(torch.add, pieces)
+                made = functools.reduce(torch.add, pieces)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -155,10 +158,10 @@ def descend(state: State, task: Task, batch: Batch, options: FitOptions) -> torc
                 ) from error
             short = True
         if not crew.any(short):
+            total = made
             break
         state.pieces *= 2
         free_memory(options.device)
-    assert total is not None
     if not crew.alone:
         with state.phase("exchange"):
             total = crew.add_up(state.network, total, len(batch.ids) / whole, synced)
@@ -192,7 +195,7 @@ def replayed(state: State, task: Task, batch: Batch) -> torch.Tensor | None:
         return None
     if watch is not None and watch.due(state):
         return None
-    if recording.graph is None:
+    if recording.graph is None or recording.stale:
         if state.stage_step < FIRST:
             return None
         recording.record(batch, functools.partial(passes, state, task))
@@ -279,7 +282,20 @@ def set_rate(state: State, factor: Callable[[float], float], progress: float = 0
     for group in state.optimizer.param_groups:
         share = factor(min(1.0, progress / group.get("until", 1.0)))
         group["lr"] = group["peak"] * share * state.rate_scale * state.memory.get("scale", 1.0)
+        if share == 0 and group.get("until", 1.0) <= progress < 1:
+            rest(state, group["params"])
     return float(state.optimizer.param_groups[0]["lr"])
+
+
+def rest(state: State, done: list[torch.nn.Parameter]) -> None:
+    """Compute no more gradients of what has learned all that it will in this stage."""
+    moving = [p for p in done if p.requires_grad]
+    if not moving or state.options.compiled:  # torch would compile anew
+        return
+    for parameter in moving:
+        parameter.requires_grad_(False).grad = None
+    if state.recording:
+        state.recording.stale = True
 
 
 def is_sound(state: State) -> bool:

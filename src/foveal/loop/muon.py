@@ -42,6 +42,9 @@ class Muon(torch.optim.Optimizer):
     nothing. Nothing in a step waits for a GPU; where a group's `lr` is a tensor, a captured step follows it.
     """
 
+    replayable = True
+    """A recorded step follows rates that are tensors (see `recorded`)."""
+
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],

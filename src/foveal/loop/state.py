@@ -191,7 +191,6 @@ class State:
     def _prepare(self) -> None:
         o, stage = self.options, self.current
         set_trainable(self.network, o.head, stage.trainable, stage.frozen)
-        self.recording = Recording(self.network) if o.cuda_graph and self.crew.alone else None
         groups = parameter_groups(
             self.network, o.head, lr=stage.lr, weight_decay=o.weight_decay, layer_decay=stage.layer_decay
         )
@@ -203,6 +202,9 @@ class State:
             weight_decay=o.weight_decay,
             device=o.device,
         )
+        moves = getattr(self.optimizer, "replayable", False) and not (o.clip or self.scaler)
+        if o.cuda_graph and self.crew.alone:
+            self.recording = Recording(self.network, self.optimizer if moves else None)
 
     def capture(self, with_good: bool = True) -> dict[str, Any]:
         """Everything, as plain values and CPU tensors of its own; `restore` takes it back."""

@@ -69,11 +69,12 @@ RECIPES: Mapping[str, Recipe] = {
         {
             "pretrained": False, "network": "sprintnet", "size": 32, "optimizer": "muon", "lr": muon.LR,
             "momentum": muon.MOMENTUM, "batch": muon.BATCH, "weight_decay": muon.DECAY / muon.LR,
-            "schedule": "polynomial", "warmup": 0.0, "epochs": 8, "augment": "sprint", "flip": True,
+            "schedule": "polynomial", "warmup": 0.0, "epochs": 9, "augment": "sprint", "flip": True,
             "label_smoothing": 0.2, "erase": 0.0, "ema": 0.0, "mixup": 0.0, "cutmix": 0.0, "views": 6,
             "keep": "last",  # the rate ends at nothing; the best of eight by few validation pictures may be an earlier
             "watch": False,  # the second that looking may take is much of a training of seconds
         },
+        changed="9 epochs instead of 8: 94.06 % of CIFAR-10 on average for 94.01, and less spread",
     ),
     "resnet-classic": Recipe(
         "He et al. 2016, Deep Residual Learning, section 3.4, with torchvision's 90 epochs",

@@ -119,7 +119,7 @@ class Job:
             if saved is not None:
                 self.state.restore(saved)
             crew = self.state.crew
-            give(lambda: self._order(saved), crew, self.network)
+            give(lambda: Order.of(self, saved), crew, self.network)
             if crew.rank == 0 and self.options.watch is not False:
                 self.state.watch = Watch(learned=Learned.read(self.run.folder / LEARNED))
             self.saved_at, self.prepared = time.monotonic(), time.time() - self.began
@@ -145,14 +145,20 @@ class Job:
 
     def _keep(self, part: str) -> None:
         """Have the pictures of a split decoded, where the options keep them."""
-        began = time.perf_counter()
-        made = self.kept[part] = kept(
-            self.dataset, part, self.task, self.preprocessing, self.options,
-            lambda done, total: self.screen(("decoding", done, total)),
-        )  # fmt: skip
+        with self._decoding():
+            made = self.kept[part] = kept(
+                self.dataset, part, self.task, self.preprocessing, self.options,
+                lambda done, total: self.screen(("decoding", done, total)),
+            )  # fmt: skip
         if self.options.cache == "memory" and made is not None and made.file is not None:
             says = f"the pictures are larger than most of them told: they are kept in {made.file}"
             self.screen(events.Noticed(what="cache", says=says))
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """The time inside, and what of it was spent outside the loop, counts as decoding."""
+        began = time.perf_counter()
+        yield
         passed = time.perf_counter() - began
         self.decoding, self.prepared = self.decoding + passed, self.prepared + passed
 
@@ -163,21 +169,6 @@ class Job:
         # two per cent and two seconds are for saving, loading the best model and writing the result
         left = self.options.minutes * 60 * 0.98 - (time.time() - self.began) - 2
         return dataclasses.replace(self.fit, seconds=max(1.0, left))
-
-    def _order(self, saved: dict[str, Any] | None) -> Order:
-        """What the other processes of this training must know."""
-        return Order(
-            self.dataset,
-            self.options,
-            self.state.options,
-            self.task,
-            self.preprocessing,
-            self.architecture,
-            self.run.options["channels_last"],
-            self.origin is None,
-            {name: held.cpu() for name, held in self.network.state_dict().items()},
-            saved,
-        )
 
     def batches(self, part: str, augment: bool = False, share: Share = WHOLE) -> Batches:
         """A split of the data as the network sees it; with `share` what this process makes of it."""
@@ -198,6 +189,9 @@ class Job:
         """Consume the loop's events: write, show, save when due, stop when asked."""
         state, crew = self.state, self.state.crew
         train, check = self.batches("train", True, crew.share), self.batches("val", share=crew.share)
+        with self._decoding():
+            train.laid(), check.laid()
+        state.start_clock()
         if state.watch is not None and state.options.seconds is None:
             state.watch.steps = sum(stage.epochs for stage in state.options.stages) * len(train)
         for event in fit(state, self.task, train, check, state.options):
@@ -346,8 +340,11 @@ class Job:
             looking, self.task, self.batches("train"), self.batches("val"),
             self.fit.head, self.fit.device, self.state.options.precision,
         )  # fmt: skip
-        settling, began = time.perf_counter() - began, time.perf_counter()
-        judged, far = judge(looking, settled.task, self.batches(part), part, self.fit.device, settled.far)
+        settling, tested = time.perf_counter() - began, self.batches(part)
+        with self._decoding():
+            tested.laid()
+        began = time.perf_counter()
+        judged, far = judge(looking, settled.task, tested, part, self.fit.device, settled.far)
         self.judging = False
         judging = time.perf_counter() - began
         headline = judged.headline

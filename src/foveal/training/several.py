@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,9 @@ from ..plan.probe import Setting, apply
 from ..values import Dataset, Preprocessing
 from ..watch.looking import Watch
 
+if TYPE_CHECKING:
+    from .job import Job
+
 Done = TypeVar("Done")
 
 
@@ -50,6 +53,22 @@ class Order:
     """Of the network at the beginning, on the CPU."""
     saved: dict[str, Any] | None
     """The state to go on from."""
+
+    @classmethod
+    def of(cls, job: Job, saved: dict[str, Any] | None) -> Order:
+        """What the other processes of this training must know."""
+        return cls(
+            job.dataset,
+            job.options,
+            job.state.options,
+            job.task,
+            job.preprocessing,
+            job.architecture,
+            job.run.options["channels_last"],
+            job.origin is None,
+            {name: held.cpu() for name, held in job.network.state_dict().items()},
+            saved,
+        )
 
 
 def together(lead: Callable[[], Done]) -> Done:
