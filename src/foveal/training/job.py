@@ -156,7 +156,7 @@ class Job:
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:
-        """The time inside, and what of it was spent outside the loop, counts as decoding."""
+        """The time inside counts as decoding."""
         began = time.perf_counter()
         yield
         passed = time.perf_counter() - began
@@ -188,10 +188,9 @@ class Job:
     def _loop(self, interrupt: Interrupt) -> events.Stopped:
         """Consume the loop's events: write, show, save when due, stop when asked."""
         state, crew = self.state, self.state.crew
-        train, check = self.batches("train", True, crew.share), self.batches("val", share=crew.share)
         with self._decoding():
-            train.laid(), check.laid()
-        state.start_clock()
+            train = self.batches("train", True, crew.share).laid()
+            check = self.batches("val", share=crew.share).laid()
         if state.watch is not None and state.options.seconds is None:
             state.watch.steps = sum(stage.epochs for stage in state.options.stages) * len(train)
         for event in fit(state, self.task, train, check, state.options):
@@ -340,9 +339,9 @@ class Job:
             looking, self.task, self.batches("train"), self.batches("val"),
             self.fit.head, self.fit.device, self.state.options.precision,
         )  # fmt: skip
-        settling, tested = time.perf_counter() - began, self.batches(part)
+        settling = time.perf_counter() - began
         with self._decoding():
-            tested.laid()
+            tested = self.batches(part).laid()
         began = time.perf_counter()
         judged, far = judge(looking, settled.task, tested, part, self.fit.device, settled.far)
         self.judging = False
