@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,9 @@ from foveal.data.marked import Marked
 from foveal.data.seen import Seen
 from foveal.data.views import normalise, to_input
 from foveal.errors import OptionError, PictureError
+from foveal.explaining import Wanted, explain_pictures
 from foveal.explaining.aim import aim_of
-from foveal.explaining.given import placed
+from foveal.explaining.given import Given, placed
 from foveal.model import Model
 from foveal.tasks import segment
 from foveal.values import Preprocessing, Target
@@ -167,6 +169,22 @@ def test_an_object_is_explained(picture: Image.Image) -> None:
     assert whole.score is not None
     assert one.score <= whole.score
     assert not np.allclose(one.map, whole.map)
+
+
+def test_pictures_may_have_objects_of_their_own(picture: Image.Image) -> None:
+    """As the most telling ones of a detector's run have."""
+    model = model_of("fcos")
+    wide = picture.resize((240, 180))
+    box = (20.0, 20.0, 60.0, 60.0)
+    own = replace(Given.image(wide), targets=(Target("ring", at=box), Target("ball", at=box)))
+    ring, ball = explain_pictures(model, [own], Wanted(("gradient",), verdict=False)).rows
+    for row in (ring, ball):
+        (alone,) = foveal.explain(
+            model, wide, method="gradient", target=row.target.label, at=list(box), verdict=False
+        )
+        assert row.score == pytest.approx(alone.score, rel=1e-4)
+        assert np.allclose(row.map, alone.map, rtol=1e-3, atol=1e-6)
+        assert str(row.target) == f"{row.target.label} at 20, 20, 60, 60"
 
 
 @given(st.floats(0, 90), st.floats(0, 50), st.floats(1, 100), st.floats(1, 60))

@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from foveal.card import Card
-from foveal.explaining.worst import _drawn, _numbers
+from foveal.explaining.pictured import numbers
+from foveal.explaining.worst import _drawn
 from foveal.model import Model
 from foveal.tasks import instances
 from foveal.values import Item, Preprocessing
@@ -63,4 +64,4 @@ def test_instances_are_drawn_with_their_masks() -> None:
 
 def test_decibels_have_two_digits() -> None:
     row = {"id": "a", "PSNR": 35.35182, "SSIM": 0.87641, "gain": 0.466, "loss": 0.1, "score": 35.35182}
-    assert _numbers(row) == "PSNR 35.35 dB, SSIM 0.8764, gain 0.47 dB"
+    assert numbers(row) == "PSNR 35.35 dB, SSIM 0.8764, gain 0.47 dB"

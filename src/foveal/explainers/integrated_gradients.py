@@ -57,7 +57,8 @@ def explain(look: Look, baselines: Sequence[str] = BASELINES) -> Maps:
     left = [n for n, way in enumerate(ways) if not way.added_up(float(allowed[n]))]
     says = (f"{len(left)} of {len(ways)} did not add up to {SHARE:.0%} in {LAST} steps.",) if left else ()
     found = torch.stack([way.total() for way in ways])
-    return Maps("both", "logits a pixel", pixels=found, wanted=wanted, says=says)
+    unit = f"logits a pixel, beside {', '.join(baselines)}"
+    return Maps("both", unit, pixels=found, wanted=wanted, says=says)
 
 
 def _baseline(name: str, pixels: Tensor) -> Tensor:

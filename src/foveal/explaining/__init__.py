@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -65,6 +65,8 @@ class Wanted:
     strict: bool = True
     """Whether a method that is not defined for the network is an error; else it is left out, and told."""
     seed: int = 0
+    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What methods are told besides, by their names."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def explain_pictures(
     Raises:
         OptionError: no such layer or unit, or a method that is not defined for the network.
     """
-    job = _Job(model, wanted, progress or (lambda done, total: None), len(given) * len(wanted.methods))
+    at = any(target.at is not None for one in given for target in (*one.targets, wanted.target or Target()))
+    job = _Job(model, wanted, progress or (lambda done, total: None), len(given) * len(wanted.methods), at)
     rows: list[Explanation] = []
     with untouched(job.subject.network), side_by_side() as run:
         for start in range(0, len(given), CHUNK):
@@ -125,6 +128,8 @@ class _Job:
     wanted: Wanted
     progress: Callable[[int, int], None]
     total: int
+    at: bool = False
+    """Whether some targets are at places."""
     subject: Subject = field(init=False)
     place: int | None = field(init=False, default=None)
     undefined: dict[str, OptionError] = field(default_factory=dict)
@@ -141,7 +146,6 @@ class _Job:
     def __post_init__(self) -> None:
         pre, network = self.model.preprocessing, self.model.network
         self.views = network.count if isinstance(network, Views) else pre.views
-        self.at = self.wanted.target is not None and self.wanted.target.at is not None
         self.subject = Subject.of(network_of(self.model, at=self.at), (1, pre.channels, pre.size, pre.size))
         self.modules: dict[str, ModuleType] = {
             name: catalog.find("explainers", name) for name in self.wanted.methods
@@ -296,7 +300,7 @@ class _Job:
         if name in self.undefined:
             return None
         try:
-            maps: Maps = module.explain(look)
+            maps: Maps = module.explain(look, **self.wanted.told.get(name, {}))
             return maps
         except OptionError as error:
             if self.wanted.strict:
@@ -371,7 +375,8 @@ class _Job:
             def one(name: str, look: Look = look, others: Redrawn = others, n: int = number) -> Dependence:
                 if coarse := getattr(self.modules[name], "coarse", None):
                     return dependence(coarse, again(look), others)
-                return dependence(self.modules[name].explain, look, others, self.own[name, n])
+                make = partial(self.modules[name].explain, **self.wanted.told.get(name, {}))
+                return dependence(make, look, others, self.own[name, n])
 
             for name, told in zip(names, run(one, names), strict=True):
                 found[name].append(told)

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.marked import Marked
-from ..errors import OptionError
+from ..errors import OptionError, UnknownNameError
 from ..model import Model
 from ..values import Target
 from .given import explainable
 
+METHOD = "integrated_gradients"
 Box = tuple[float, float, float, float]
 Place: TypeAlias = str | os.PathLike[str] | Sequence[float] | NDArray[Any]
 
@@ -57,6 +58,31 @@ def aim_of(
             "Name another label, or leave --against out.",
         )
     return aim if at is None else _there(model, aim, at)
+
+
+def told_of(baseline: str | Sequence[str] | None, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What methods are told besides: integrated gradients the baselines that they are measured beside.
+
+    Raises:
+        UnknownNameError: there is no such baseline.
+        OptionError: they are not among the methods.
+    """
+    from ..explainers.integrated_gradients import BASELINES
+
+    if baseline is None:
+        return {}
+    words = baseline.split(",") if isinstance(baseline, str) else baseline
+    names = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+    for name in names or ("",):
+        if name not in BASELINES:
+            raise UnknownNameError("baseline", name, BASELINES)
+    if METHOD not in methods:
+        raise OptionError(
+            f"--baseline {','.join(names)} was given, and {', '.join(methods)} has none.",
+            f"The method {METHOD}, which is measured beside baselines.",
+            f"Add --method {METHOD}, or leave --baseline out.",
+        )
+    return {METHOD: {"baselines": names}}
 
 
 def _there(model: Model, aim: Target | None, at: Place) -> Target:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+import torch
+
 from ..errors import OptionError
 from ..model import Model
 from . import Explained, Keep, Wanted, explain_pictures
@@ -17,6 +19,7 @@ NO_UNIT = (
     "Scores of two networks are no common unit: compare where the maps lie, and trust the strength of colours, which "
     "have one scale, only as far as both networks are as sure of themselves."
 )
+SAME = "Both models have the very same weights (a run's last epoch may be its best), so that their maps are the same."
 
 
 def explain_both(
@@ -60,8 +63,17 @@ def explain_both(
     for number, pair in enumerate(zip(first, second, strict=True)):
         both = _together(*pair, names)
         rows += both if keep is None else keep(number, both)
-    notes = [*own.notes, *(note for note in theirs.notes if note not in own.notes), NO_UNIT]
+    notes = [*own.notes, *(note for note in theirs.notes if note not in own.notes)]
+    notes.append(SAME if _same_weights(*models) else NO_UNIT)
     return Explained(rows, tuple(notes))
+
+
+def _same_weights(one: Model, other: Model) -> bool:
+    """Whether two networks have the very same tensors, as the best and the last epoch of a run often have."""
+    first, second = one.network.state_dict(), other.network.state_dict()
+    return first.keys() == second.keys() and all(
+        torch.equal(tensor.cpu(), second[name].cpu()) for name, tensor in first.items()
+    )
 
 
 def _is_unit(wanted: Wanted) -> bool:

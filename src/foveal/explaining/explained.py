@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BEYOND = 0.005
 """The share of a fine map's pixels that may be stronger than the strongest colour."""
 NO_TARGET = Target()
+WRONG = "what was said"
+"""The label of what is summed over mistakes."""
 NO_VERDICT = Verdict()
 PLACES = (
     ("upper left", "top", "upper right"),
@@ -96,6 +98,11 @@ class Explanation:
         if self.seen is None:
             raise ValueError(f"there is no map: {self.error}")
         return self.seen
+
+    @property
+    def summed(self) -> bool:
+        """Whether it is of many pictures, not of one."""
+        return self.target.label == WRONG
 
     @property
     def empty(self) -> bool:

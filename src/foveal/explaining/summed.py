@@ -17,7 +17,7 @@ from ..errors import DataError, FovealError
 from ..model import Model
 from ..records.run import Run
 from ..values import Target
-from .explained import Explanation, strongest
+from .explained import WRONG, Explanation, strongest
 from .given import Given
 from .telling import examples_of
 from .verdicts import Verdict
@@ -73,7 +73,7 @@ def summed(
         peak = strongest(mean, first.shows, fine=first.cells is None)
         found.append(
             dataclasses.replace(
-                first, path=f"the mean of {len(own)} mistakes", target=Target("what was said", label),
+                first, path=f"the mean of {len(own)} mistakes", target=Target(WRONG, label),
                 score=float(np.mean([row.score for row in own])), seen=Seen.whole(width, height), pixels=mean,
                 cells=None, peak=peak, top=peak, verdict=Verdict(first.cannot, first.verdict.word),
                 says=_says(maps, mean, own),

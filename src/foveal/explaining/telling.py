@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import catalog
 from ..errors import DataError
 from ..records.run import Run
 from ..records.trained import EVALUATION
 from ..storage import read_json
 from ..values import Target, figure
+from . import pictured
 from .given import Given, compared
 
 Row = Mapping[str, Any]
@@ -28,21 +30,34 @@ def telling(run: Run, top: int, kinds: Sequence[str] = ("wrong", "right", "near"
     if dataset.reader != "builtin" and not Path(dataset.root).exists():
         raise DataError(
             f"The pictures of {run.folder} are no longer at {dataset.root}.",
-            "The pictures where they were in training, or others given.",
-            f"foveal explain {run.folder} PICTURE",
+            "The pictures where they were in training or have moved to, or others given.",
+            f"foveal explain {run.folder} --data PLACE, where they are now; or foveal explain {run.folder} PICTURE",
         )
     items = {item.id: item for item in dataset.items}
+    dense = is_dense(run)
+    ranked_by, targets_of = (pictured.ranked, _of_dense) if dense else (_ranked, _targets)
     found: dict[str, Given] = {}
     for kind in kinds:
         ranked = [
-            pair for pair in _ranked(rows, kind) if pair[0]["id"] in items and pair[0]["id"] not in found
+            pair for pair in ranked_by(rows, kind) if pair[0]["id"] in items and pair[0]["id"] not in found
         ]
         for place, (row, why) in enumerate(ranked[:top]):
             count = min(top, len(ranked))
             why = f"{why}, {place + 1} of the {count} shown" if count > 1 else why
             item = items[row["id"]]
-            found[item.id] = Given.item(dataset.root, item, targets=_targets(row), why=why)
+            found[item.id] = Given.item(dataset.root, item, targets=targets_of(row), why=why)
     return list(found.values())
+
+
+def is_dense(run: Run) -> bool:
+    """Whether the run's task says where things are, or makes pictures."""
+    told = dict(run.options["task"])
+    return bool(catalog.find("tasks", told.pop("name")).build(**told).dense)
+
+
+def _of_dense(row: Row) -> tuple[Target, ...]:
+    """Objects of a detector; labels of a segmentation; of a picture that was made what its task takes."""
+    return pictured.targets(row) or _targets(row)
 
 
 def examples_of(run: Run) -> list[Row]:

@@ -19,7 +19,8 @@ from ..errors import FovealError
 from ..model import Model
 from ..records.run import Run
 from ..storage import read_json, write_json, write_whole
-from ..values import Item, figure
+from ..values import Item
+from .pictured import numbers
 from .telling import examples_of
 
 FILE = "worst.json"
@@ -87,9 +88,9 @@ def _drawn(
     labels = model.labels
     if hasattr(model.task, "remade"):
         made: dict[str, Image.Image] = model.task.remade(model.network, image, model.preprocessing)
-        return on_picture.side_by_side(list(made.items())), f"{item.id}: {_numbers(row)}"
+        return on_picture.side_by_side(list(made.items())), f"{item.id}: {numbers(row)}"
     if any(isinstance(one, str) for one in row["predicted"]):  # labels of a map, and no objects
-        return _maps(model, root, item, image), f"{item.id}: {_numbers(row)}"
+        return _maps(model, root, item, image), f"{item.id}: {numbers(row)}"
     said, true = (_worded(row[name]) for name in ("predicted", "truth"))
     if model.task.name == "instances":
         said, true = _outlined(model, image, said), _true(root, item, image, true)
@@ -152,18 +153,3 @@ def _kinds(said: Sequence[Mapping[str, Any]], true: Sequence[Mapping[str, Any]])
     return (
         ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing is there, nothing was said"
     )
-
-
-def _numbers(row: Mapping[str, Any]) -> str:
-    """The picture's own figures, but for those that only order pictures."""
-    told = {k: v for k, v in row.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    if len(told) > 2:
-        told = {name: value for name, value in told.items() if name not in ("loss", "score", "error", "mse")}
-    return ", ".join(
-        f"{name.replace('_', ' ')} {_figure(name, float(value))}" for name, value in told.items()
-    )
-
-
-def _figure(name: str, value: float) -> str:
-    """Decibels with two digits behind the point, as papers give them."""
-    return f"{value:.2f} dB" if "PSNR" in name or name == "gain" else figure(value)

@@ -44,6 +44,15 @@ def _counts(size: tuple[int, int]) -> Tensor:
     return count.expand(size[0], -1)
 
 
+def _paired(waves: Tensor, size: tuple[int, int]) -> Tensor:
+    """Coefficients `...HW` of `...HW2` as `irfft2` takes them: where a wave has its mirror image in the same half plane
+    (the first column, and of an even number of pixels the last), the mean of both. What they differ by is not seen."""
+    given = torch.view_as_complex(waves.float())
+    mirrored = given.flip(-2).roll(1, -2).conj()
+    alone = _counts(size)[0].to(waves.device) == 1
+    return torch.where(alone, (given + mirrored) / 2, given)
+
+
 def _rings(size: tuple[int, int]) -> Tensor:
     """Of each coefficient of `rfft2` its frequency, in whole waves a longer side."""
     return (frequencies(size) * max(size)).round().long()
@@ -98,18 +107,23 @@ class Palette:
 
     def held(self, waves: Tensor) -> Tensor:
         """The waves, those of a frequency weaker where they have more of their picture's energy than `ROOM` times what
-        they have in the data. Units of early layers are excited by finer waves than pictures have, and without a bound
-        nothing else is painted (Fel et al. 2023 hold the whole spectrum as it is)."""
+        they have in the data, and all stronger by what was taken: the energy stays, else contrast would go with it.
+        The mean colour is free. Units of early layers are excited by finer waves than pictures have, and without a
+        bound nothing else is painted (Fel et al. 2023 hold the whole spectrum as it is)."""
         ring, counts = _rings(self.size).flatten(), _counts(self.size).flatten()
         weights = self.strength.square().flatten(1) * counts * self.mix.square().sum(0)[:, None]
-        ring, weights = ring.to(waves.device), weights.to(waves)
-        energy = (waves.square().sum(4).flatten(2) * weights).sum(1)
+        # random waves that are paired have half of their energy left
+        drawn = (weights * torch.where(counts == 1, 0.5, 1.0)).sum(0)
+        ring, weights, drawn = ring.to(waves.device), weights.to(waves), drawn.to(waves)
+        energy = (_paired(waves, self.size).abs().square().flatten(2) * weights).sum(1)
         many = int(ring.max()) + 1
-        data = weights.new_zeros(many).index_add_(0, ring, weights.sum(0)).clamp(min=1e-30)
-        painted = energy.new_zeros((len(waves), many)).index_add_(1, ring, energy)
+        data = drawn.new_zeros(many).index_add_(0, ring, drawn)[1:].clamp(min=1e-30)
+        painted = energy.new_zeros((len(waves), many)).index_add_(1, ring, energy)[:, 1:]
         allowed = ROOM * data * painted.sum(1, keepdim=True) / data.sum()
-        weaker = (allowed / painted.clamp(min=1e-30)).clamp(max=1).sqrt()
-        return waves * weaker[:, ring].view(len(waves), 1, *waves.shape[2:4], 1)
+        share = (allowed / painted.clamp(min=1e-30)).clamp(max=1)
+        left = (share * painted).sum(1, keepdim=True) / painted.sum(1, keepdim=True).clamp(min=1e-30)
+        by = F.pad((share / left.clamp(min=1e-6)).sqrt(), (1, 0), value=1.0)
+        return waves * by[:, ring].view(len(waves), 1, *waves.shape[2:4], 1)
 
     def paint(self, waves: Tensor) -> Tensor:
         """Pictures `BCHW` from 0 to 1. Small waves give the mean colour and what `mix` and `strength` say;

@@ -119,10 +119,13 @@ def _rendered(
     whole: bool,
 ) -> str:
     shown = [(group, *_shots(group, side)) for group in groups[:count]]
+    methods = _methods(groups)
+    measured = any(m["dependence"] or m["areas"] or m["gap"] for m in methods)
+    sums = sum(bool(group.rows) and group.first.summed for group in groups)
     return environment().get_template("explain.html").render(
         whole=whole, css=Markup(text("style.css")), title=f"What {model} looks at", model=model, choices=choices,
-        notes=notes, shown=shown, more=len(groups) - len(shown), methods=_methods(groups), count=len(groups),
-        side=side,
+        notes=notes, shown=shown, more=len(groups) - len(shown), methods=methods, count=len(groups) - sums,
+        side=side, measured=measured,
     )  # fmt: skip
 
 
