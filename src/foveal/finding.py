@@ -49,12 +49,20 @@ class Cure:
             "from": self.source,
         }
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Cure:
+        """What `to_json` made, after a round through JSON."""
+        return cls(
+            data["says"], data["changes"], tuple(data["repairs"]), tuple(data["exclude"]), data["from"]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """An illness of a run. `error`: the result means nothing or nothing was learned; `warning`: it costs much.
     `confidence` is how sure its author holds such findings to be, 0 to 1; the benchmark measures all of them together.
-    `symptoms` are the findings that this one explains."""
+    `symptoms` are the findings that this one explains; `direct`: what is wrong was seen itself, as the part was done
+    again beside the run's own, and not by what it led to."""
 
     rule: str
     severity: Severity
@@ -64,6 +72,7 @@ class Finding:
     cure: Cure
     confidence: float = 0.9
     symptoms: tuple[Finding, ...] = ()
+    direct: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -75,12 +84,12 @@ class Finding:
             "cure": self.cure.to_json(),
             "confidence": self.confidence,
             "symptoms": [one.to_json() for one in self.symptoms],
+            "direct": self.direct,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Finding:
         """What `to_json` made, after a round through JSON."""
-        cure = data["cure"]
         return cls(
             data["rule"],
             data["severity"],
@@ -90,9 +99,10 @@ class Finding:
                 for e in data["evidence"]
             ),
             data["cause"],
-            Cure(cure["says"], cure["changes"], tuple(cure["repairs"]), tuple(cure["exclude"]), cure["from"]),
+            Cure.from_json(data["cure"]),
             data["confidence"],
             tuple(cls.from_json(one) for one in data["symptoms"]),
+            bool(data.get("direct", False)),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,7 @@ def nothing(message: object) -> None:
 
 def test_a_cure_that_helps_is_seen_to_help(run: Run) -> None:
     before, proofs, heard = digests(run.folder, (PROOFS,)), list[Proof](), list[object]()
-    prove(run, [finding(changes={"lr": 0.003})], 600, heard.append, proofs.append)
+    prove(run, [finding(changes={"lr": 0.003})], 600, heard.append, proofs.append, rounds=False)
     assert [len(proof.pairs) for proof in proofs] == [1, 2, 3], "each pair is told when it is done"
     proof = proofs[-1]
     assert proof.verdict == "helps", proof.says
@@ -87,16 +88,34 @@ def test_a_cure_that_helps_is_seen_to_help(run: Run) -> None:
     assert not run.folder.exists(), "and go with the run"
 
 
+@pytest.mark.slow
+def test_cures_are_held_against_each_other(run: Run) -> None:
+    proofs: list[Proof] = []
+    weak = finding(changes={"lr": 20.0})
+    prove(run, [weak], 600, nothing, proofs.append)
+    proof = proofs[-1]
+    assert proof.cure is not None, "a rate that is a little lower is not the cure"
+    assert proof.among >= 2
+    assert proof.verdict == "helps", proof.says
+    assert proof.says.startswith(
+        f"The best of {proof.among} cures by one training each: {proof.cure.says} Restores "
+    )
+    own = int(run.options["train"]["seed"] or 0)
+    assert own not in [pair.seed for pair in proof.pairs], "the seed that chose it does not prove it"
+    assert kept.cure_of(weak, proof) == proof.cure
+    assert Proof.from_json(json.loads(json.dumps(proof.to_json()))).cure == proof.cure
+
+
 def test_both_sides_differ_in_the_cure_alone(run: Run) -> None:
     proofs: list[Proof] = []
     same, other = finding(changes={"lr": 50.0}), finding("not_finite", changes={"lr": 0.003}, exclude=())
-    prove(run, [same], 600, nothing, proofs.append)
+    prove(run, [same], 600, nothing, proofs.append, rounds=False)
     assert [pair.before for pair in proofs[-1].pairs] == [pair.after for pair in proofs[-1].pairs]
     assert proofs[-1].verdict in ("no help", "unclear")
     first = {f.name for f in (run.folder / PROOFS / AS_IT_WAS).iterdir()}
     assert first == {"start-3-0", "start-3-1", "start-3-2"}
     heard: list[object] = []
-    prove(run, [other], 0.001, heard.append, proofs.append)
+    prove(run, [other], 0.001, heard.append, proofs.append, rounds=False)
     assert proofs[-1].verdict == "not tried"
     assert "--prove --minutes 1" in proofs[-1].says
     assert [f.name for f in (run.folder / PROOFS).iterdir() if f.is_dir()] == [], (
@@ -112,7 +131,7 @@ def test_pictures_that_a_cure_leaves_out_count_on_neither_side(
     val, train = run.dataset.part("val"), run.dataset.part("train")
     gone = (val[0].id, train[0].id, train[1].id)
     proofs: list[Proof] = []
-    prove(run, [finding("labels_noisy", exclude=gone)], 600, nothing, proofs.append)
+    prove(run, [finding("labels_noisy", exclude=gone)], 600, nothing, proofs.append, rounds=False)
     assert proofs[-1].count == len(val) - 1
     cured = Run(run.folder / PROOFS / "labels_noisy" / "seed-0")
     assert {i.id for i in run.dataset.items} - {i.id for i in cured.dataset.items} == set(gone)
@@ -127,7 +146,7 @@ def test_an_interrupt_loses_no_pair(run: Run) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match="1 of 3 seeds are kept"):
-        prove(run, [finding(changes={"lr": 0.003})], 600, in_second(stop), proofs.append)
+        prove(run, [finding(changes={"lr": 0.003})], 600, in_second(stop), proofs.append, rounds=False)
     assert len(proofs[-1].pairs) == 1
     assert "Interrupted after 1 of 3 seeds." in proofs[-1].says
 
@@ -139,16 +158,16 @@ def in_second(stop: Callable[[object], None]) -> Callable[[object], None]:
 
 def test_what_cannot_be_tried_is_told(run: Run) -> None:
     proofs: list[Proof] = []
-    prove(run, [finding(changes={"size": 8})], 600, nothing, proofs.append)
+    prove(run, [finding(changes={"size": 8})], 600, nothing, proofs.append, rounds=False)
     assert proofs[-1].verdict == "not tried"
     assert proofs[-1].says.startswith("The cure could not be tried: ")
-    prove(run, [finding(repairs=("magic",))], 600, nothing, proofs.append)
+    prove(run, [finding(repairs=("magic",))], 600, nothing, proofs.append, rounds=False)
     assert "There is no repair called 'magic'" in proofs[-1].says
-    prove(run, [finding()], 600, nothing, proofs.append)
+    prove(run, [finding()], 600, nothing, proofs.append, rounds=False)
     assert len(proofs) == 2, "a cure that a person must carry out is no trial"
     with held(run.folder / PROOFS):
         with pytest.raises(RunError, match="in use"):
-            prove(run, [finding(changes={"lr": 0.003})], 600, nothing, proofs.append)
+            prove(run, [finding(changes={"lr": 0.003})], 600, nothing, proofs.append, rounds=False)
         with pytest.raises(RunError, match="is being trained"):
             foveal.delete(run.folder)
 

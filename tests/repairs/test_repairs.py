@@ -95,3 +95,31 @@ def test_softmaxes_between_layers_become_rectifiers() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match="no softmax"):
         mended(nn.Sequential(nn.Conv2d(1, 2, 1), nn.Softmax(1)), ["rectify"])
+
+
+def test_convolutions_get_the_norms_that_they_lack() -> None:
+    inner = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 1), nn.ReLU())
+    network = nn.Sequential(inner, nn.Conv2d(8, 4, 3), nn.Conv2d(4, 5, 1), nn.Flatten())
+    made = mended(network, ["normalise"])
+    assert sum(isinstance(one, nn.BatchNorm2d) for one in made.modules()) == 3, "not behind the answer"
+    assert isinstance(made[0][0], nn.Conv2d)  # type: ignore[index]
+    loud = torch.randn(32, 3, 6, 6) * 1000
+    inside = made[:2].train()(loud)  # type: ignore[index]
+    assert 0.9 < float(inside.detach().std()) < 1.1
+    with pytest.raises(ValueError, match="has a norm already"):
+        mended(made, ["normalise"])
+
+
+@pytest.mark.parametrize("channels", [1, 6, 24, 64])
+def test_group_norms_need_no_batch(channels: int) -> None:
+    network = nn.Sequential(nn.Conv2d(3, channels, 1), nn.BatchNorm2d(channels), nn.ReLU())
+    nn.init.uniform_(network[1].weight)
+    scales = network[1].weight.detach().clone()
+    made = mended(network, ["group_norms"])
+    assert not any(isinstance(one, nn.BatchNorm2d) for one in made.modules())
+    torch.testing.assert_close(made[1].weight.detach(), scales)  # type: ignore[index, union-attr]
+    images = torch.randn(5, 3, 4, 4)
+    together = made.train()(images)
+    torch.testing.assert_close(torch.cat([made.eval()(one[None]) for one in images]), together)
+    with pytest.raises(ValueError, match="no batch norm"):
+        mended(nn.Sequential(nn.Linear(2, 2)), ["group_norms"])

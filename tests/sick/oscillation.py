@@ -7,4 +7,4 @@ from staging import trained
 
 
 def staged() -> Case:
-    return trained(lr=2.0, schedule="constant", warmup=0.0, epochs=12)
+    return trained(lr=2.0, schedule="constant", warmup=0.0, epochs=16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 import pytest
 
 import foveal
+from foveal.doctor import Diagnosis
+from foveal.doctor.case import read
 from foveal.doctor.examination import examine
+from foveal.doctor.kept import Examined, too_little
 from foveal.doctor.proof import FEWEST
 from foveal.errors import DivergedError, FovealError, OptionError, RunError
 from foveal.records.run import Run
@@ -149,6 +153,34 @@ def test_runs_that_are_not_whole(healthy: Path, tmp_path: Path) -> None:
     foveal.diagnose(copy)  # without pictures, too
     (copy / "data.json").write_text("{}")
     assert any("data.json" in note for note in foveal.diagnose(copy).examined.notes)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"train"', '{"options": {}, "choices": []}', '{"options": {"train": {}}}', "[]"]
+)
+def test_options_that_are_damaged(
+    text: str, healthy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "hurt-1"
+    shutil.copytree(healthy, copy)
+    (copy / "options.json").write_text(text)
+    assert main(["diagnose", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert "options.json is damaged" in said
+    assert "Traceback" not in said
+
+
+def test_too_little_is_not_called_healthy(healthy: Path, tmp_path: Path) -> None:
+    case = read(Run(healthy))
+    assert too_little(case) == ()
+    assert case.record.evaluation is not None
+    few = dataclasses.replace(case.record.evaluation, count=2)
+    (said,) = too_little(dataclasses.replace(case, record=dataclasses.replace(case.record, evaluation=few)))
+    assert said == "it was judged on 2 pictures, where even all right may be 66 points from the truth"
+    whole = Examined(tmp_path, Diagnosis((), {}, ("leak",)))
+    assert whole.says.startswith("Nothing is wrong: ")
+    short = dataclasses.replace(whole, lacking=(said,))
+    assert short.says.startswith(f"Not enough evidence to say whether anything is wrong: {said}. ")
 
 
 @pytest.mark.parametrize(

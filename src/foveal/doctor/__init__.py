@@ -20,6 +20,8 @@ Level = Literal["data", "input", "network", "loss", "optimizer", "schedule", "ge
 """Where an illness sits, the most fundamental first: what is wrong with the data makes everything after it ill."""
 CAUSES = get_args(Level).index("optimizer") + 0.5
 """Where symptoms stand: behind all that may cause them but for how long training took."""
+SEEN = get_args(Level).index("input")
+"""Behind this what was seen itself stands, and before what is told by its effects."""
 
 
 class Rule(Protocol):
@@ -31,6 +33,7 @@ class Rule(Protocol):
     EXPLAINS: tuple[str, ...]
     """Rules whose findings are symptoms of this illness, where both are found."""
     # SYMPTOM: bool, True where it says what is seen and not why: it stands behind rules that name a cause (optional)
+    # WHERE_SEEN: tuple[str, ...]: what it explains besides, where it was seen itself (`Finding.direct`; optional)
 
     def examine(self, case: Case) -> Finding | Unsure | None:
         """The illness, if the run has it; None where it has not; what is lacking where nobody can tell."""
@@ -76,8 +79,11 @@ def _folded(found: Mapping[str, Finding]) -> tuple[Finding, ...]:
     order = sorted(found, key=lambda name: _place(found[name]))
     owner: dict[str, str] = {}
     for name in order:
-        for other in catalog.find(KIND, name).EXPLAINS:
-            if other in found and other != name and not _under(name, other, owner):
+        rule = catalog.find(KIND, name)
+        for other in (*rule.EXPLAINS, *(getattr(rule, "WHERE_SEEN", ()) if found[name].direct else ())):
+            if other not in found or other == name or _under(name, other, owner):
+                continue
+            if found[name].direct or not found[other].direct:
                 owner.setdefault(other, name)
     under: dict[str, list[Finding]] = {name: [] for name in order}
     for name in order:
@@ -103,6 +109,8 @@ def _under(name: str, other: str, owner: Mapping[str, str]) -> bool:
 def _place(finding: Finding) -> tuple[float, int, float]:
     rule = catalog.find(KIND, finding.rule)
     level: float = get_args(Level).index(rule.LEVEL)
-    if getattr(rule, "SYMPTOM", False):
+    if finding.direct and level > SEEN:
+        level = SEEN + level / 10
+    elif getattr(rule, "SYMPTOM", False):
         level = max(level, CAUSES)
     return level, 0 if finding.severity == "error" else 1, -finding.confidence

@@ -12,15 +12,20 @@ from typing import Any
 
 from ..errors import FovealError
 from ..finding import Cure, Finding
+from ..intervals import wilson
 from ..options import flag
 from ..records.gathered import Gathered
 from ..records.run import Run
 from ..storage import damaged, read_json, write_json
 from . import Diagnosis, diagnose
+from .case import Case
 from .case import read as read_case
 from .proof import Proof
 
 FINDINGS, FORMAT = "findings.json", 1
+FEW_PICTURES, FEW_STEPS = 10, 10
+"""Judged pictures and steps below which a run's health is not told: a perfect score on nine may be 70 % (Wilson 1927),
+and before ten steps no rule has seen a course."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Examined:
     """Tests that could not be made, and why."""
     notes: tuple[str, ...] = ()
     """What limits all that is said: pictures that are gone, a run that is still going on."""
+    lacking: tuple[str, ...] = ()
+    """What there is too little of for anything to be said of the run's health."""
     deep: bool = False
     pictures: int = 0
     """Pictures whose looks, copies and labels were gone through; 0 where none were."""
@@ -68,6 +75,11 @@ class Examined:
         unsure = len(self.diagnosis.unsure)
         lacking = f"; {unsure} of the rules had not enough to go by" if unsure else ""
         listed = looked[0] if len(looked) == 1 else f"{', '.join(looked[:-1])} and {looked[-1]}"
+        if not found and self.lacking:
+            return (
+                f"Not enough evidence to say whether anything is wrong: {', and '.join(self.lacking)}. Nothing was "
+                f"found: {listed}{lacking}."
+            )
         if not found:
             return f"Nothing is wrong: {listed}{lacking}."
         symptoms = sum(len(one.symptoms) for one in found)
@@ -101,14 +113,21 @@ class Examined:
         return {
             **finding.to_json(),
             "symptoms": [self._told(one) for one in finding.symptoms],
-            "command": command(self.run, finding),
+            "command": command(self.run, finding, proof),
             "proof": None if proof is None else proof.to_json(),
         }
 
 
-def command(run: Path, finding: Finding) -> str:
+def cure_of(finding: Finding, proof: Proof | None) -> Cure:
+    """The cure that is to be carried out: the finding's own, or another one that was seen to help."""
+    if proof is None or proof.cure is None or proof.verdict != "helps":
+        return finding.cure
+    return proof.cure
+
+
+def command(run: Path, finding: Finding, proof: Proof | None = None) -> str:
     """How the cure is carried out by one command; empty where a person has to do it."""
-    cure = finding.cure
+    cure = cure_of(finding, proof)
     if not cure.can_be_tried:
         return ""
     folder = shlex.quote(str(run))
@@ -163,7 +182,7 @@ def read(run: Run) -> Examined | None:
         every = [one for row in rows for one in (row, *row["symptoms"])]
         proofs = {row["rule"]: Proof.from_json(row["proof"]) for row in every if row.get("proof")}
         rest = {f.name: data[f.name] for f in dataclasses.fields(Examined) if f.name in data}
-        rest |= {name: tuple(data[name]) for name in ("tests", "notes")}
+        rest |= {name: tuple(data[name]) for name in ("tests", "notes", "lacking") if name in data}
         return Examined(run.folder, diagnosis, proofs=proofs, **rest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(file, f"{type(error).__name__}: {error}") from None
@@ -190,6 +209,27 @@ def before(run: Run) -> Examined | None:
 def place(record: Gathered) -> tuple[str, int]:
     """How far a run had come: its status and its last step."""
     return record.status, max((event.step for event in record.events), default=0)
+
+
+def too_little(case: Case) -> tuple[str, ...]:
+    """What a run has too little of for its health to be told, in words; nothing where it has enough."""
+    record, said = case.record, []
+    judged = record.evaluation.count if record.evaluation is not None else None
+    val = len(record.dataset.part("val")) if record.dataset is not None else None
+    few = min((count for count in (judged, val) if count is not None), default=FEW_PICTURES)
+    if few < FEW_PICTURES:
+        reach = 100 * (1 - wilson(1.0, few)[0]) if few else 100.0
+        said.append(
+            f"it was judged on {few} picture{'' if few == 1 else 's'}, where even all right may be {reach:.0f} points "
+            "from the truth"
+        )
+    steps = max((epoch.step for epoch in record.epochs), default=0)
+    if steps < FEW_STEPS:
+        said.append(
+            f"it learned for {steps} step{'' if steps == 1 else 's'}: too short for anything to show, so give it more "
+            "epochs or smaller batches"
+        )
+    return tuple(said)
 
 
 def every(findings: tuple[Finding, ...]) -> list[Finding]:
@@ -230,6 +270,7 @@ def glance(run: Run) -> Examined:
         return old
     diagnosis = diagnose(case)
     proofs = carried(diagnosis.findings, old)
-    found = Examined(run.folder, diagnosis, status, step, at=time.time(), proofs=proofs)
+    lacking = too_little(case)
+    found = Examined(run.folder, diagnosis, status, step, lacking=lacking, at=time.time(), proofs=proofs)
     write(run, found)
     return found

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..finding import Cure
 from ..intervals import student
 
 Verdict = Literal["helps", "harms", "no help", "unclear", "not tried"]
@@ -58,6 +59,10 @@ class Proof:
     """Why it was not tried, or ended early; a sentence."""
     chance: int = 0
     """Trainings that diverged, and count as chance."""
+    cure: Cure | None = None
+    """What was tried, where that is not the finding's own cure."""
+    among: int = 0
+    """Cures that were held against each other before, by one training each."""
 
     @property
     def whole_pairs(self) -> tuple[tuple[float, float], ...]:
@@ -113,12 +118,12 @@ class Proof:
     def says(self) -> str:
         """The result in a sentence or two, with its numbers."""
         if self.verdict == "not tried":
-            return self.failed or "Not tried."
+            return f"{self._chosen()}{self.failed or 'Not tried.'}"
         gain, means, seeds = self.gain, self.means, len(self.whole_pairs)
         many = f"{seeds} seed{'' if seeds == 1 else 's'}"
         early = f" {self.failed}" if self.failed else ""
         if gain is None or means is None:
-            return f"Too noisy to tell: {many} a side ended.{early}"
+            return f"{self._chosen()}Too noisy to tell: {many} a side ended.{early}"
         where = f"{self._value(means[0])} as it was, {self._value(means[1])} with the cure"
         over = f"means of {many} a side on the same {self.count:,} validation pictures{self._how()}"
         said = {
@@ -131,7 +136,14 @@ class Proof:
             said = (
                 f"Without what flatters it the score is lower by {self._gain(-gain[0], -gain[2], -gain[1])}"
             )
-        return f"{said}: {where}; {over}.{self._diverged()}{self._unjudged()}{early}"
+        return f"{self._chosen()}{said}: {where}; {over}.{self._diverged()}{self._unjudged()}{early}"
+
+    def _chosen(self) -> str:
+        """What was tried, where it was chosen among other cures."""
+        if self.cure is None:
+            return ""
+        many = f"The best of {self.among} cures by one training each" if self.among > 1 else "Tried instead"
+        return f"{many}: {self.cure.says} "
 
     def _how(self) -> str:
         if self.epochs is None:
@@ -171,7 +183,7 @@ class Proof:
     def to_json(self) -> dict[str, Any]:
         gain = self.gain
         value, low, high = gain if gain is not None else (None, None, None)
-        found = asdict(self)
+        found = {**asdict(self), "cure": None if self.cure is None else self.cure.to_json()}
         return {**found, "verdict": self.verdict, "says": self.says, "gain": value, "low": low, "high": high}
 
     @classmethod
@@ -180,6 +192,7 @@ class Proof:
         known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__}
         known["pairs"] = tuple(Pair(**pair) for pair in data["pairs"])
         known["epochs"] = tuple(data["epochs"]) if data.get("epochs") else None
+        known["cure"] = Cure.from_json(data["cure"]) if data.get("cure") else None
         return cls(**known)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from ..data.batches import Batches
 from ..errors import DivergedError, FovealError
 from ..events import Step
-from ..finding import Finding
+from ..finding import Cure, Finding
 from ..folders import PROOFS, discard, held
 from ..loop.evaluation import evaluate
 from ..plan import batches as planned_batches
@@ -24,27 +24,39 @@ from ..training import start, verify
 from ..training.fork import Mended, prepare
 from ..values import Dataset, span
 from .budget import Budget, planned
-from .proof import Pair, Proof, finite
+from .candidates import same
+from .course import Scale, Trial, course, looked, opening
+from .proof import FEWEST, HONEST, POINTS, WORTH, Pair, Proof, finite
 
 AS_IT_WAS = "as-it-was"
-NEVER = 1e9
+NEVER, LONG = 1e9, 1e6
+"""Seconds: between saves that are not wanted; and more than any plan needs."""
 Screen = Callable[[Any], None]
 Keep = Callable[[Proof], None]
 
 
 def prove(
-    run: Run, findings: Iterable[Finding], seconds: float, screen: Screen, keep: Keep, every: bool = True
+    run: Run,
+    findings: Sequence[Finding],
+    seconds: float,
+    screen: Screen,
+    keep: Keep,
+    every: bool = True,
+    rounds: bool = True,
 ) -> None:
     """Try the cures of `findings` that Foveal can carry out, in this order, as far as `seconds` reach; where one does
     not help, those of its symptoms.
 
-    Both sides are trained for each seed from the same place: from the start where the illness is in it, else from
-    the run's model. They are judged on the run's validation pictures, never on its test pictures. The trainings lie
-    in `proof/` inside the run's folder, in place of those of a proof before.
+    Cures are first held against each other by one training each (`course`): a finding's own, what else mends such
+    things, and on top of the best what is found in the run that it gave. The best is then proved: both sides are
+    trained for each of several other seeds from the same place, from the start where the illness is in it, else from
+    the run's model. All are judged on the run's validation pictures, never on its test pictures. The trainings lie in
+    `proof/` inside the run's folder, in place of those of a proof before.
 
     Args:
         keep: called with the proof whenever a pair is done, so that nothing that was done is lost.
         every: whether to go on with other findings after the first.
+        rounds: whether cures are held against each other; else each finding's own is proved at once.
 
     Raises:
         RunError: its pictures have changed, or another process proves something of this run.
@@ -61,32 +73,80 @@ def prove(
                 discard(old)
         bench = Bench(run, record, dataset, home, screen)
         for number, finding in enumerate(findings):
-            helped = _tried(bench, finding, until, keep, first=number == 0)
+            helped = _tried(bench, finding, until, keep, number == 0, rounds)
             # a cause may have been named wrongly: then what was taken for its symptom may be the cause
             for symptom in () if helped else finding.symptoms:
-                if _tried(bench, symptom, until, keep):
+                if not bench.had(symptom.cure) and _tried(bench, symptom, until, keep, False, rounds):
                     break
             if not every or time.monotonic() >= until:
                 return
 
 
-def _tried(bench: Bench, finding: Finding, until: float, keep: Keep, first: bool = False) -> bool:
-    """Try a cure where Foveal can carry it out and there is time; whether it helped."""
+def _tried(
+    bench: Bench, finding: Finding, until: float, keep: Keep, first: bool = False, rounds: bool = True
+) -> bool:
+    """Try what Foveal can carry out against a finding, where there is time; whether it helped."""
     left = until - time.monotonic()
-    if not finding.cure.can_be_tried or (left <= 0 and not first):
+    cures = opening(finding, (), bench.record) if rounds else (finding.cure,) * finding.cure.can_be_tried
+    if not cures or (left <= 0 and not first):
         return False
     told: list[Proof] = []
+    best, among, seen = _best(bench, finding, cures, until) if rounds else (cures[0], 0, "")
+    if best is None:
+        failed = (
+            f"Of {among} cures that Foveal can carry out none was worth it by one training each. What is left is for "
+            "a person."
+        )
+        bench.screen(("says", failed))
+        keep(
+            dataclasses.replace(bench.proof(finding, Budget(0, 0, 0, True, 0.0)), failed=failed, among=among)
+        )
+        return False
 
     def kept(proof: Proof) -> None:
-        told.append(proof)
-        keep(proof)
+        own = finding.cure.can_be_tried and same(best, finding.cure)
+        if seen and not proof.pairs:
+            proof = dataclasses.replace(proof, failed=f"{seen} {proof.failed}")
+        told.append(dataclasses.replace(proof, cure=None if own else best, among=among))
+        keep(told[-1])
 
-    _prove(bench, finding, left, until, kept)
+    bench.cured.append(best)
+    _prove(
+        bench, dataclasses.replace(finding, cure=best), until - time.monotonic(), until, kept, int(among > 0)
+    )
     return bool(told) and told[-1].verdict == "helps"
 
 
-def _prove(bench: Bench, finding: Finding, left: float, until: float, keep: Keep) -> None:
-    """Try one cure, a pair of trainings a seed."""
+def _best(
+    bench: Bench, finding: Finding, cures: Sequence[Cure], until: float
+) -> tuple[Cure | None, int, str]:
+    """The best of the cures by one training each, with the run's own seed, of how many, and what it gave in words. None
+    where the best is worth nothing and is not the finding's own. Where there is no time for that: the first, of
+    none."""
+    whole = planned(bench.record, {}, LONG)
+    each = whole.seconds / max(1, whole.seeds) / 2
+    if finding.rule in HONEST or until - time.monotonic() < each * (2 * FEWEST + 2):
+        return cures[0], 0, ""
+    before = bench.as_it_was(cures[0].exclude)
+    headline = bench.task.headline
+    worth = WORTH if headline.name in POINTS else WORTH * abs(before or 0.0)
+    scale = Scale(before, headline.higher_is_better, worth)
+    bench.screen(("says", f"Holding cures of {finding.rule} against each other, by one training each"))
+
+    def left() -> bool:
+        return until - time.monotonic() > each * (2 * FEWEST + 1)
+
+    made = course(cures, scale, lambda cure: bench.trial(finding, cure), looked, left)
+    bench.cured += [one.cure for one in made]
+    chosen = scale.best(made)
+    if chosen is None or scale.gain(chosen.value) < worth:
+        return (finding.cure if finding.cure.can_be_tried else None), len(made), ""
+    seen = f"That gave {headline.name} {chosen.value:.4f}, and as it was {before or 0.0:.4f}."
+    return chosen.cure, len(made), seen
+
+
+def _prove(bench: Bench, finding: Finding, left: float, until: float, keep: Keep, later: int = 0) -> None:
+    """Try one cure, a pair of trainings a seed; the run's own seed is left out where it has chosen the cure."""
     cure, record = finding.cure, bench.record
     budget = planned(record, cure.changes, left)
     proof = bench.proof(finding, budget)
@@ -94,7 +154,7 @@ def _prove(bench: Bench, finding: Finding, left: float, until: float, keep: Keep
         keep(dataclasses.replace(proof, failed=budget.needs(finding.rule)))
         return
     bench.screen(("says", budget.says(finding.rule, bench.done(cure.source, budget))))
-    first = int(record.train.get("seed") or 0)
+    first = bench.seed + later
     for number in range(budget.seeds):
         if len(proof.whole_pairs) >= 2 and time.monotonic() + _longest(proof) > until:
             keep(
@@ -146,6 +206,9 @@ class Bench:
         default_factory=dict
     )
     """Headlines as it was, and whether it diverged, by source, epochs, seed, and pictures left out in judging."""
+    cured: list[Cure] = field(default_factory=list)
+    """What was tried already."""
+    trials: int = 0
 
     def proof(self, finding: Finding, budget: Budget) -> Proof:
         """The proof before anything was trained."""
@@ -167,6 +230,37 @@ class Bench:
 
         card = dict(self.record.task)
         return catalog.find("tasks", str(card.pop("name"))).build(**card)
+
+    @property
+    def seed(self) -> int:
+        return int(self.record.train.get("seed") or 0)
+
+    def had(self, cure: Cure) -> bool:
+        """Whether this was tried already."""
+        return any(same(cure, one) for one in self.cured)
+
+    def as_it_was(self, without: Iterable[str]) -> float | None:
+        """The headline of the run's own best model; None where it has none that can be judged."""
+        try:
+            return finite(self.judge(self.run, without))
+        except FovealError:
+            return None
+
+    def trial(self, finding: Finding, cure: Cure) -> Trial:
+        """One training with a cure, as long as the cure asks for, with the run's own seed."""
+        place = self.home / finding.rule / f"trial-{self.trials}"
+        changes = {k: v for k, v in cure.changes.items() if k not in ("epochs", "minutes")}
+        changes |= {"epochs": planned(self.record, cure.changes, LONG).cured, "seed": self.seed}
+        mended = Mended(cure.repairs, cure.exclude, finding.rule)
+        self.trials += 1
+        try:
+            value, diverged = self._side(place, changes, dataclasses.replace(finding, cure=cure), mended)
+        except FovealError as error:
+            self.screen(("says", f"  cannot be tried: {error.came} ({cure.says})"))
+            return Trial(cure, None, None, error.came)
+        name = self.task.headline.name
+        self.screen(("says", f"  {name} {'nothing' if value is None else f'{value:.4f}'}: {cure.says}"))
+        return Trial(cure, value, None if diverged or value is None else Run(place))
 
     def done(self, source: str, budget: Budget) -> int:
         """How many of the trainings as it was are there already, of another cure's proof."""

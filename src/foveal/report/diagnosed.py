@@ -107,7 +107,7 @@ def _symptom(one: Finding, proofs: Mapping[str, Proof], g: Gathered) -> tuple[st
     return (
         words(one.rule),
         f"{one.says} {one.cure.says}",
-        kept.command(g.folder, one),
+        kept.command(g.folder, one, proofs[one.rule]),
         _tried(proofs[one.rule]),
     )
 
@@ -126,7 +126,7 @@ def _illness(
         tuple(_seen(one, album, level, len(g.epochs)) for one in finding.evidence),
         finding.cause,
         finding.cure.says,
-        kept.command(g.folder, finding),
+        kept.command(g.folder, finding, proof),
         None if proof is None else _tried(proof),
         f"foveal diagnose {shlex.quote(str(g.folder))} --prove" if tryable else "",
         tuple(_symptom(one, proofs, g) for one in finding.symptoms),

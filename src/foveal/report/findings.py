@@ -29,6 +29,7 @@ KINDS = {
     "misnamed": "Boxes under another name",
     "misplaced": "Boxes beside their object",
     "unfound": "Boxes in which the network sees nothing",
+    "mask": "Regions that look like another class",
 }
 
 
@@ -127,10 +128,22 @@ def _drawn(image: Image.Image, drawn: Sequence[Drawn], corner: tuple[int, int], 
     small = image.resize(size, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.BOX)
     pen = ImageDraw.Draw(small)
     for one in sorted(drawn, key=lambda one: one.found):
+        if one.edge:
+            _outlined(pen, one, corner, scale)
+            continue
         x0, y0, x1, y1 = ((v - corner[n % 2]) * scale for n, v in enumerate(one.box))
         pen.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=(0, 0, 0), width=1)
         pen.rectangle((x0, y0, x1, y1), outline=FOUND if one.found else TOLD, width=2)
     return source_of(small)
+
+
+def _outlined(pen: ImageDraw.ImageDraw, one: Drawn, corner: tuple[int, int], scale: float) -> None:
+    """The edge of a region, dot by dot, dark beneath so that it is seen on any ground."""
+    wide = max(1.0, scale / 2)
+    dots = [((x + 0.5 - corner[0]) * scale, (y + 0.5 - corner[1]) * scale) for x, y in one.edge]
+    for reach, ink in ((wide + 1, (0, 0, 0)), (wide, FOUND)):
+        for x, y in dots:
+            pen.rectangle((x - reach, y - reach, x + reach, y + reach), fill=ink)
 
 
 def _named(item: Item) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..charts.leanings import leanings_svg
 from ..charts.parallel import parallel_svg
 from ..charts.slices import slice_svg
 from ..charts.tried import Spot, Tried, distinct, tried_svg
+from ..doctor import kept
+from ..records.run import Run
 from ..records.study import Study
 from ..records.trials import Trial, plainly, ranked
 from ..values import span
@@ -191,6 +194,20 @@ def _cells(trial: Trial, study: Study) -> dict[str, Any]:
         "epochs": f"{trial.epochs} of {trial.planned}" if trial.planned else str(trial.epochs),
         "took": span(trial.seconds),
         "state": STATES.get(trial.state, trial.state),
-        "why": trial.says,
+        "why": " ".join([trial.says, *_diagnosed(trial)]),
         "origin": trial.origin,
     }
+
+
+def _diagnosed(trial: Trial) -> list[str]:
+    """What the doctor finds in the record of a trial that diverged, and how to see more; kept in its folder."""
+    if trial.state != "diverged":
+        return []
+    how = shlex.join(["foveal", "diagnose", str(trial.run)])
+    try:
+        found = kept.glance(Run(trial.run)).findings
+    except Exception as error:  # the page goes without
+        return [f"The doctor could not look at it ({type(error).__name__}: {error}); try: {how}"]
+    if not found:
+        return [f"The doctor finds no cause in its record; more tests: {how}"]
+    return [f"The doctor: {found[0].says} {found[0].cure.says} Evidence: {how}"]

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torchvision import tv_tensors
@@ -131,13 +133,19 @@ class Segment:
         """For each picture a row a label that is seen on it, largest first: `label`, `share` of the picture's pixels,
         `probability` (its mean over these), and `mask`, the pixels as COCO's run lengths. The masks of a picture do
         not overlap and cover it."""
+        maps = self.maps(network, images, sizes)
+        return [_segment_maps.rows(*one, self.labels) for one in maps]
+
+    def maps(
+        self, network: nn.Module, images: Tensor, sizes: Sequence[tuple[int, int]]
+    ) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        """For each picture of `sizes` (width, height) the most probable class of each pixel `HW` (255 where the network
+        has gone wrong), and its probability."""
         if self._in_tiles(images):
             each = [tiles.bands(network, one[None], TILE, OVERLAP) for one in images]
-            maps = [_segment_maps.map_of_bands(bands) for bands in each]
-        else:
-            logits = network(images)
-            maps = [_segment_maps.own_map(one, size) for one, size in zip(logits, sizes, strict=True)]
-        return [_segment_maps.rows(*one, self.labels) for one in maps]
+            return [_segment_maps.map_of_bands(bands) for bands in each]
+        logits = network(images)
+        return [_segment_maps.own_map(one, size) for one, size in zip(logits, sizes, strict=True)]
 
     def _in_tiles(self, images: Tensor) -> bool:
         return self.tiled and max(images.shape[-2:]) > TILE

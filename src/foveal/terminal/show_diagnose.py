@@ -114,7 +114,7 @@ def _next(console: Console, doc: Doc) -> None:
     """What can be done now."""
     every = [one for root in doc["findings"] for one in (root, *root["symptoms"])]
     tryable = [one for one in every if _can_be_tried(one["cure"])]
-    helps = [one for one in tryable if (one.get("proof") or {}).get("verdict") == "helps"]
+    helps = [one for one in every if (one.get("proof") or {}).get("verdict") == "helps"]
     if doc["report"]:
         console.print(Text.assemble("  page: ", text(doc["report"], "bold")))
     run = quoted(doc["run"])

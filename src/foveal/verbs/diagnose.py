@@ -17,7 +17,9 @@ from ..data.decisions import written
 from ..doctor import data as pictures
 from ..doctor import kept
 from ..doctor.budget import MINUTES
+from ..doctor.candidates import candidates
 from ..doctor.case import Case
+from ..doctor.data import masks
 from ..doctor.data.boxes import held, rows
 from ..doctor.examination import NO_TIME, examine
 from ..doctor.kept import Examined
@@ -26,11 +28,14 @@ from ..doctor.prove import prove as prove_cures
 from ..errors import FovealError, OptionError, RunError, UnknownNameError
 from ..events import Noticed
 from ..finding import Finding
+from ..records.gathered import gather
+from ..records.moved import moved
 from ..records.run import OPTIONS, Run, is_folds
 from ..report import write as write_report
-from ..storage import write_whole
+from ..storage import damaged, write_whole
 from ..training.fork import Mended
 from ..training.fork import fork as fork_run
+from ..values import Dataset
 from .diff import diff
 from .runs import found
 from .train import reported
@@ -40,8 +45,8 @@ DEEP_SECONDS = 240.0
 """Time for the tests of parts where none is given."""
 QUICK_SECONDS = 20.0
 """Time for what is always tested."""
-BOXES, DECISIONS = "boxes.html", "decisions.csv"
-"""In a run's folder: boxes in doubt to go through, and a line a picture for what is decided."""
+BOXES, MASKS, DECISIONS = "boxes.html", "masks.html", "decisions.csv"
+"""In a run's folder: boxes or masks in doubt to go through, and a line a picture for what is decided."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def diagnose(
     minutes: float | None = None,
     prove: bool = False,
     apply: bool | str = False,
+    data_at: str | os.PathLike[str] | None = None,
     runs_dir: str | os.PathLike[str] = "runs",
     screen: Screen | None = None,
 ) -> Diagnosed:
@@ -119,6 +125,7 @@ def diagnose(
         prove: try the cures: train with and without each, once a seed, and compare. The first that can be tried comes
             first; others follow while there is time.
         apply: carry a cure out as a new run beside this one: that of the rule named, or of the first finding (True).
+        data_at: where the run's own pictures are now, if they have moved; the run then knows it.
         screen: called with what is being done.
 
     Raises:
@@ -133,6 +140,8 @@ def diagnose(
             "Give another value, or leave it out.",
         )
     opened = _opened(run, runs_dir)
+    if data_at is not None:
+        moved(opened.folder, data_at, progress=lambda done, total: show(("examining", done, total)))
     examined = _examined(opened, deep, minutes, show)
     kept.write(opened, examined)
     try:
@@ -148,7 +157,7 @@ def _opened(run: str | os.PathLike[str], runs_dir: str | os.PathLike[str]) -> Ru
     """The run, which must have begun.
 
     Raises:
-        RunError: what was named is no run, a set of folds, or a run that never began.
+        RunError: what was named is no run, a set of folds, or a run that never began, or its options are damaged.
     """
     path, name = Path(run), str(run)
     if path.suffix == ".safetensors" and path.is_file() and not (path.parent / OPTIONS).is_file():
@@ -177,6 +186,11 @@ def _opened(run: str | os.PathLike[str], runs_dir: str | os.PathLike[str]) -> Ru
             "A run that has been planned, with its options.json.",
             "Train a new one: foveal train DATA",
         )
+    _ = opened.choices
+    if not isinstance(
+        opened.options.get("train"), dict
+    ):  # without them a rule takes ill for sound, or the other way
+        raise damaged(opened.folder / OPTIONS, "it does not say how the run was trained")
     return opened
 
 
@@ -196,6 +210,7 @@ def _examined(run: Run, deep: bool, minutes: float | None, screen: Screen) -> Ex
         tests=tuple(name for name, told in case.tests.items() if "failed" not in told),
         failed={name: str(told["failed"]) for name, told in case.tests.items() if "failed" in told},
         notes=(*_limits(case), *_unseen(case, deep), *notes, *boxes),
+        lacking=kept.too_little(case),
         deep=deep,
         pictures=int(case.data.get("count") or 0),
         seconds=round(time.monotonic() - began, 2),
@@ -222,7 +237,8 @@ def _case(run: Run, deep: bool, seconds: float, screen: Screen) -> tuple[Case, l
             data_home=record.train.get("data_home"),
         )
     except FovealError as error:
-        return case, [f"The pictures could not be gone through: {error.came}"]
+        said = f"The pictures could not be gone through: {error.came}"
+        return case, [said, "What is found rests on the record of the training alone."]
     left = [f"Of the {what} not all was looked at: {why}." for what, why in shown.get("left", {}).items()]
     return dataclasses.replace(case, data=shown), left if deep else []
 
@@ -238,26 +254,27 @@ def _tested(run: Run, deep: bool, seconds: float, screen: Screen) -> Case:
 
 
 def _boxes(run: Run, case: Case) -> list[str]:
-    """Write the boxes in doubt as a page to go through, and what may be decided of them; where that is, in words. What
-    a person has decided already stays.
+    """Write the boxes or masks in doubt as a page to go through, and what may be decided of them; where that is, in
+    words. What a person has decided already stays.
 
     Raises:
         DiskError: it cannot be written.
     """
-    found, dataset = rows(held(case)), case.record.dataset
+    boxes, regions = rows(held(case)), masks.rows(masks.held(case))
+    found, dataset = boxes or regions, case.record.dataset
     if dataset is None or not found:
         return []
     from ..report.findings import page
 
-    files = run.folder / BOXES, run.folder / DECISIONS
+    files = run.folder / (BOXES if boxes else MASKS), run.folder / DECISIONS
     said = page(dataset, found, (), case.record.name, kicker="Diagnosis")
     write_whole(files[0], said.encode("utf-8", "xmlcharrefreplace"))
     if not files[1].exists():
         write_whole(files[1], written(row.to_csv() for row in found).encode("utf-8"))
     many = "picture has" if len(found) == 1 else "pictures have"
     says = (
-        f"{len(found):,} {many} boxes that the network doubts, to go through in {files[0]}; training obeys "
-        f"what is decided there: --exclude {files[1]}."
+        f"{len(found):,} {many} {'boxes' if boxes else 'regions'} that the network doubts, to go through in "
+        f"{files[0]}; training obeys what is decided there: --exclude {files[1]}."
     )
     return [says]
 
@@ -270,7 +287,16 @@ def _limits(case: Case) -> list[str]:
         said.append(f"The run is still going on: this is what there is after {done} epochs.")
     elif record.status in ("interrupted", "died"):
         said.append("The run did not come to its end: this is what there is.")
+    said += gone(record.dataset)
     return [*said, *(f"A file of the run cannot be read: {one}" for one in record.damaged)]
+
+
+def gone(dataset: Dataset | None) -> list[str]:
+    """Word of pictures that are no longer where they were, in a sentence."""
+    if dataset is None or dataset.reader == "builtin" or Path(dataset.root).exists():
+        return []
+    says = f"The pictures are no longer at {dataset.root}, so that tests which need them could not be made"
+    return [f"{says}; where they are now is said with --data."]
 
 
 def _unseen(case: Case, deep: bool) -> list[str]:
@@ -282,7 +308,8 @@ def _unseen(case: Case, deep: bool) -> list[str]:
 
 def _proved(run: Run, examined: Examined, seconds: float, screen: Screen) -> Examined:
     """Try the cures; every pair of trainings is kept when it is done."""
-    if not any(one.cure.can_be_tried for one in kept.every(examined.findings)):
+    record = gather(run)
+    if not any(candidates(one, record) for one in kept.every(examined.findings)):
         why = (
             "no cure of what was found is one that Foveal can try"
             if examined.findings
@@ -310,7 +337,7 @@ def _applied(run: Run, examined: Examined, wanted: bool | str, screen: Screen) -
     if finding is None:
         screen(("says", "Nothing to apply: no cure of what was found is one that Foveal can carry out."))
         return None
-    cure = finding.cure
+    cure = kept.cure_of(finding, examined.proofs.get(finding.rule))
     mended = Mended(cure.repairs, cure.exclude, finding.rule)
     changes = {**cure.changes, "runs_dir": str(run.folder.parent)}
     done = fork_run(run.folder, changes, screen, time.time(), cure.source, mended)
@@ -323,12 +350,12 @@ def _applied(run: Run, examined: Examined, wanted: bool | str, screen: Screen) -
 
 
 def _wanted(examined: Examined, wanted: bool | str) -> Finding | None:
-    """The finding whose cure is meant: of that name (a symptom's, too), or the first that was seen to help, or that can
-    be carried out."""
+    """The finding whose cure is meant: of that name (a symptom's, too), or the first of which one was seen to help, or
+    that can be carried out."""
     every = kept.every(examined.findings)
     if wanted is True:
         tryable = [one for one in every if one.cure.can_be_tried]
-        proven = [one for one in tryable if one.rule in examined.proofs]
+        proven = [one for one in every if one.rule in examined.proofs]
         helps = [one for one in proven if examined.proofs[one.rule].verdict == "helps"]
         return next(iter((*helps, *tryable)), None)
     finding = next((one for one in every if one.rule == wanted), None)
@@ -341,7 +368,7 @@ def _wanted(examined: Examined, wanted: bool | str) -> Finding | None:
             f"What was found: {there}.",
             "Give the name of a finding, or leave it out: the first cure is then carried out.",
         )
-    if not finding.cure.can_be_tried:
+    if not kept.cure_of(finding, examined.proofs.get(finding.rule)).can_be_tried:
         raise OptionError(
             f"The cure of {wanted} is none that Foveal can carry out: {finding.cure.says}",
             "A cure by options, by a repair of Foveal's, or by leaving pictures out.",

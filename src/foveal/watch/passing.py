@@ -27,14 +27,14 @@ KINDS: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
     ("conv", (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)),
     ("linear", (nn.Linear, nn.Bilinear)),
     ("norm", (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm)),
-    ("rectifier", (nn.ReLU, nn.ReLU6)),
+    ("rectifier", (nn.ReLU, nn.ReLU6, nn.Threshold)),
     ("squash", (nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, nn.Hardtanh)),
     ("softmax", (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin)),
     ("smooth", (nn.GELU, nn.SiLU, nn.Hardswish, nn.Mish, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.LeakyReLU)),
 )  # fmt: skip
 FUNCTIONS = {
-    "relu": "rectifier", "relu_": "rectifier", "relu6": "rectifier", "sigmoid": "squash", "sigmoid_": "squash",
-    "tanh": "squash", "tanh_": "squash", "hardsigmoid": "squash", "hardtanh": "squash", "softmax": "softmax",
+    "relu": "rectifier", "relu_": "rectifier", "relu6": "rectifier", "threshold": "rectifier", "tanh": "squash",
+    "sigmoid": "squash", "sigmoid_": "squash", "hardsigmoid": "squash", "hardtanh": "squash", "softmax": "softmax",
     "log_softmax": "softmax", "gelu": "smooth", "silu": "smooth", "hardswish": "smooth", "leaky_relu": "smooth",
     "elu": "smooth", "selu": "smooth", "mish": "smooth", "softplus": "smooth",
 }  # fmt: skip

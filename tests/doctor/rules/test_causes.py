@@ -48,6 +48,23 @@ def test_what_names_a_cause_stands_first(cause: str, symptom: str) -> None:
     assert found[0].rule == cause
 
 
+@pytest.mark.parametrize(
+    ("seen", "effects"),
+    [
+        ("updates_too_large", ("exploding", "dead_units", "loss_stuck")),
+        ("optimizer_lacks_parameters", ("frozen_by_mistake", "underfitting")),
+        ("schedule_ends_wrongly", ("rate_too_low", "updates_too_small")),
+        ("metric_disagrees", ("labels_swapped", "overfitting")),
+    ],
+)
+def test_what_was_seen_itself_stands_before_its_effects(seen: str, effects: tuple[str, ...]) -> None:
+    direct = dataclasses.replace(said(seen), direct=True)
+    found = _folded({**{name: said(name) for name in effects}, seen: direct})
+    assert [one.rule for one in found] == [seen]
+    assert {one.rule for one in found[0].symptoms} == set(effects)
+    assert Finding.from_json(direct.to_json()).direct
+
+
 def of(counts: dict[str, dict[str, int]], **more: Any) -> Gathered:
     items = [
         Item(f"{part}{name}{n}", "x.png", name, part)

@@ -16,11 +16,13 @@ MOST = 1000
 
 @dataclass(frozen=True)
 class Drawn:
-    """A box on a picture, in its pixels (x0, y0, x1, y1): as it was drawn, or as a network `found` it."""
+    """A box on a picture, in its pixels (x0, y0, x1, y1): as it was drawn, or as a network `found` it. A region has the
+    points (x, y) of its `edge`, too."""
 
     label: str
     box: tuple[float, float, float, float]
     found: bool = False
+    edge: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

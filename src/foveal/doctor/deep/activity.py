@@ -41,6 +41,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "first": first,
         "place": list(gave).index(first) if first else None,
         "kind": kind_of(network.get_submodule(first)) if first else "",
+        "zero": bool(first) and not bool(gave[first].detach().any()),
         "empty": isinstance(kernel, Tensor) and float(kernel.detach().abs().max()) < NOTHING,
         "given": min(batch.images.shape[-2:]),
         "sides": {

@@ -26,6 +26,10 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         (gradient,) = torch.autograd.grad(made.loss, [images], allow_unused=True)
     else:
         gradient = None
+    torch.manual_seed(0)
+    drawn = patient.told(network, batch).outputs
+    torch.manual_seed(0)
+    other = patient.told(network, empty).outputs
     fresh = patient.told(patient.fresh().eval(), batch).outputs
     common = torch.bincount(batch.truths).max()
     return {
@@ -34,6 +38,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "empty": accuracy(patient.told(network, empty).outputs, batch.truths),
         "commonest": float(common) / len(batch.ids),
         "apart": float(outputs.float().std(0).mean()),
+        "same_draws": float((drawn - other).abs().max()),
         "fresh": float(fresh.float().std(0).mean()),
         "gradient": 0.0 if gradient is None else float(gradient.abs().mean()),
     }

@@ -56,11 +56,18 @@ def measure(patient: Patient) -> dict[str, Any] | None:
 
 
 def _mismatched(patient: Patient, batch: Batch) -> float:
-    """The share of pictures that come with another class than the data say they have."""
+    """The share of pictures that come with another class, or other labels, than the data say they have."""
+    known, labels = {item.id: item.truth for item in patient.dataset.items}, patient.task.labels
+    if patient.task.name == "multilabel":
+        rows = zip(batch.ids, batch.truths.tolist(), strict=True)
+        told = [
+            ({labels[n] for n, there in enumerate(row) if there > 0.5}, known[id])
+            for id, row in rows
+            if id in known
+        ]
+        return sum(own != set(truth) for own, truth in told) / max(1, len(told))
     if patient.task.name != "classify" or bool(batch.truths.is_floating_point()):
         return 0.0
-    known = {item.id: item.truth for item in patient.dataset.items}
-    labels = patient.task.labels
     pairs = zip(batch.ids, batch.truths.tolist(), strict=True)
     other = [bool(labels[truth] != known[id]) for id, truth in pairs if id in known]
     return sum(other) / max(1, len(other))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..patient import Patient, is_classes
 from ._before_the_head import features
+from ._heads import Rows, head, scaled, targets
 
 SOURCE = (
     "own: on one network's features a linear head tells labels that it did not see as often in training as in "
@@ -16,8 +17,6 @@ SOURCE = (
 )
 QUICK = False
 MOST, JUDGED, FEWEST = 1000, 400, 100
-PENALTIES = (0.1, 1.0, 10.0, 100.0)
-Rows = NDArray[np.float64]
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
@@ -32,9 +31,9 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         return None
     some = np.random.default_rng(0).permutation(len(y))[:count]
     known = np.random.default_rng(0).permutation(len(w))[:count]
-    train, _ = _head(_scaled(x[some], x[some]), y[some], classes)
-    held, penalty = _head(_scaled(v[known], v[known]), w[known], classes)
-    scores = _told(_scaled(v, v), w, classes, penalty, _scaled(x, v))
+    train, _ = head(scaled(x[some], x[some]), y[some], classes)
+    held, penalty = head(scaled(v[known], v[known]), w[known], classes)
+    scores = _told(scaled(v, v), w, classes, penalty, scaled(x, v))
     rank = (scores > scores[np.arange(len(y)), y][:, None]).sum(1)
     doubted = [ids[n] for n in np.flatnonzero(rank >= max(1, classes // 5))]
     said = {id: patient.task.labels[place] for id, place in zip(ids, scores.argmax(1).tolist(), strict=True)}
@@ -49,32 +48,9 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     }
 
 
-def _scaled(rows: NDArray[np.float32], by: NDArray[np.float32]) -> Rows:
-    """In deviations from the mean of others, with a column of ones; lengths do not grow with columns."""
-    spread = by.std(0)
-    made = (rows - by.mean(0)) / np.where(spread > 1e-6, spread, 1.0)
-    return np.asarray(np.c_[made / made.shape[1] ** 0.5, np.ones(len(made))], np.float64)
-
-
-def _targets(labels: NDArray[np.int64], classes: int) -> Rows:
-    return np.asarray(2.0 * np.eye(classes)[labels] - 1)
-
-
-def _head(rows: Rows, labels: NDArray[np.int64], classes: int) -> tuple[float, float]:
-    """The share of labels told by a ridge that did not see them, and the penalty that tells most."""
-    wanted = _targets(labels, classes)
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    found = []
-    for penalty in PENALTIES:
-        inverse = (vectors / (values + penalty)) @ vectors.T
-        left = wanted - inverse @ wanted / np.diag(inverse)[:, None]
-        found.append((float((left.argmax(1) == labels).mean()), penalty))
-    return max(found, key=lambda pair: pair[0])
-
-
 def _told(rows: Rows, labels: NDArray[np.int64], classes: int, penalty: float, others: Rows) -> Rows:
     """What the ridge of some pictures says of others `NC`."""
-    weights = np.linalg.solve(rows @ rows.T + penalty * np.eye(len(rows)), _targets(labels, classes))
+    weights = np.linalg.solve(rows @ rows.T + penalty * np.eye(len(rows)), targets(labels, classes))
     return np.asarray(others @ (rows.T @ weights))
 
 

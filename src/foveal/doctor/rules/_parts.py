@@ -22,7 +22,7 @@ def untested(case: Case, name: str, what: str, *, deep: bool = False) -> Unsure 
     """Why nothing can be said where a test was not made; None where it was, or means nothing here."""
     found = case.tests.get(name)
     if found is not None and "failed" in found:
-        return Unsure(f"The test of {what} could not be made: {found['failed']}.")
+        return Unsure(f"The test of {what} could not be made: {str(found['failed']).rstrip('.')}.")
     if found is None and (deep or not case.tests) and case.record.kind == "classes":
         return Unsure(f"{what[:1].upper()}{what[1:]} was not tested: {WHY}{' with --deep' if deep else ''}.")
     return None

@@ -11,7 +11,7 @@ LEVEL = "network"
 EXPLAINS = (
     "metric_disagrees", "overfitting", "loss_stuck", "oscillation", "stopped_too_early", "underfitting",
     "split_preprocessing", "modes_disagree", "below_published", "schedule_ends_wrongly", "rate_too_low",
-    "rate_too_high", "wrong_preprocessing",
+    "wrong_preprocessing",
 )  # fmt: skip
 YOUNG = 30
 """Steps before which running statistics are still those of the beginning."""

@@ -40,4 +40,5 @@ def examine(case: Case) -> Finding | Unsure | None:
         "normalisation or a softmax over the batch.",
         Cure("Look for view, reshape, permute and means over axis 0 in the network's code."),
         confidence=0.97,
+        direct=True,
     )

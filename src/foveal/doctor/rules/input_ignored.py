@@ -16,7 +16,8 @@ LEVEL = "network"
 EXPLAINS = (
     "rate_too_high", "loss_stuck", "dead_units", "vanishing", "underfitting", "updates_too_small",
     "rate_too_low", "stopped_too_early", "cannot_fit", "metric_disagrees", "bad_initialisation",
-    "schedule_ends_wrongly", "below_published", "saturation",
+    "schedule_ends_wrongly", "below_published", "saturation", "modes_disagree", "examples_mix", "labels_shuffled",
+    "labels_noisy",
 )  # fmt: skip
 NOTHING, SEEN = 1e-7, 1e-3
 """How far answers to several pictures lie apart: not at all; and so far that a fresh network saw the pictures, and
@@ -32,17 +33,22 @@ def examine(case: Case) -> Finding | Unsure | None:
         and math.isfinite(found["gradient"])
         and case.record.status != "diverged"
     )
-    if not known or found["gradient"] > 0 or found["apart"] > NOTHING or not poor(case):
+    # where something is drawn, the same draws give the same for pictures and for empty ones
+    least = min(found["apart"], found.get("same_draws", math.inf))
+    if not known or found["gradient"] > 0 or least > NOTHING or not poor(case):
         return None
     outputs, where = part(case, "outputs"), part(case, "activity")
     if outputs is not None and outputs.get("zeros") == 1:
         return None  # the end itself gives nothing
-    if _has_died(case, where) or found.get("fresh", 0.0) > SEEN:
+    if found["apart"] <= NOTHING and (_has_died(case, where) or found.get("fresh", 0.0) > SEEN):
         return None  # an illness of its own
     return Finding(
         "input_ignored",
         "error",
-        f"The network says the same of all {found['count']} pictures, and its loss does not change with any pixel.",
+        f"The network says the same of all {found['count']} pictures, and its loss does not change with any pixel."
+        if found["apart"] <= NOTHING
+        else f"With the same draws the network says the same of {found['count']} pictures as of empty ones, and its "
+        "loss does not change with any pixel: what it sees is drawn, and not the picture.",
         (
             Evidence(
                 f"{percent(found['accuracy'])} are right, and {percent(found['empty'])} with empty pictures; the "
@@ -57,14 +63,16 @@ def examine(case: Case) -> Finding | Unsure | None:
             "Look at what comes before the first layer that gives the same for all pictures, and follow a picture "
             "there (foveal explain activations RUN)."
         ),
-        confidence=0.95,
+        confidence=0.98,
+        direct=True,
     )
 
 
 def _has_died(case: Case, where: Mapping[str, Any] | None) -> bool:
     """Whether pictures are lost in a rectifier whose units died, or in a kernel that has gone to 0."""
     if where is not None and where["first"]:
-        return where["kind"] == "rectifier" or bool(where["empty"])
+        shut = bool(where.get("zero")) and where["kind"] not in ("conv", "linear", "norm")
+        return where["kind"] == "rectifier" or bool(where["empty"]) or shut
     inside = [layer for layer in case.layers if case.kinds.get(layer) == "rectifier"]
     return any(
         own.get("dead", 0) >= 1

@@ -12,6 +12,7 @@ from ._course import poor
 from ._data import NOT_SEEN
 from ._parts import part, percent
 from ._range import look_apart
+from ._tags import missing, number
 
 SOURCE = (
     "Northcutt, Jiang & Chuang 2021 (confident learning): ten much used sets have 3.3 % wrong test labels on average; "
@@ -32,6 +33,8 @@ TORN, FEWEST = 0.01, 5
 
 
 def examine(case: Case) -> Finding | Unsure | None:
+    if case.record.kind == "labels":
+        return _tags(case)
     if case.record.kind != "classes":
         return None
     told = case.data.get("labels")
@@ -306,4 +309,39 @@ def _as_another(
             f"Go through the training pictures labelled {other}, and give those of {name} their own label back."
         ),
         confidence=0.85,
+    )
+
+
+def _tags(case: Case) -> Finding | None:
+    """Of several labels a picture, training's are not as many as those of the other splits, or some are missing."""
+    apart, gone = number(case), missing(case)
+    if (apart is None and not gone) or not poor(case, 0.1):
+        return None
+    evidence = [
+        Evidence(
+            f"{name}: {had} training pictures bear it, and {due:.0f} are due by the other splits.",
+            {"had": had, "due": due},
+        )
+        for name, (had, due) in list(gone.items())[:6]
+    ]
+    said = f"Training pictures lack labels that other pictures have: {', '.join(list(gone)[:4])}."
+    if apart is not None:
+        own, other, sure, count, rest = apart
+        said = (
+            f"Training pictures bear {own:.2f} labels each, and those of the other splits {other:.2f}: "
+            f"{'many are missing' if own < other else 'many are too much'}."
+        )
+        told = (
+            f"{count} training pictures and {rest} others; the difference is {sure:.0f} standard deviations."
+        )
+        evidence.insert(0, Evidence(told, {"train": own, "others": other}))
+    return Finding(
+        "labels_noisy",
+        "error",
+        said,
+        tuple(evidence),
+        "Of several labels a picture the table of training kept the first, or some names were lost on the way: what is "
+        "there and bears no label is taught as absent.",
+        Cure("Read all labels of the training pictures again: how are several of them parted in the table?"),
+        confidence=0.93,
     )

@@ -34,11 +34,13 @@ EDGE = 0.05
 
 
 def examine(case: Case) -> Finding | Unsure | None:
-    if case.record.kind != "classes" or not case.headlines:
+    if case.record.kind not in ("classes", "labels") or not case.headlines:
         return None
     inputs = case.tests.get("inputs", {})
     if inputs.get("mismatched", 0.0) > MISMATCHED and not inputs.get("renamed"):
         return _apart(inputs)
+    if case.record.kind != "classes":
+        return None
     counts = case.data.get("counts", {}).get("val", {})
     count = sum(counts.values())
     best = max(case.headlines, key=lambda one: one.value)

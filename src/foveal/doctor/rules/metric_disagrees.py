@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ...finding import Cure, Evidence, Finding
 from ..case import Case
+from ._beside import misjudged
 from ._course import guess, half_width, poor, result
+from ._parts import percent
 
 SOURCE = (
     "TheDeepChecker (Braiek & Khomh 2022): the correlation of loss and metric. Ours: an accuracy below 1 - loss / "
@@ -16,13 +20,45 @@ SOURCE = (
 )
 LEVEL = "generalisation"
 EXPLAINS: tuple[str, ...] = ()
+WHERE_SEEN = (
+    "labels_swapped",
+    "overfitting",
+    "modes_disagree",
+    "labels_noisy",
+    "labels_shuffled",
+    "wrong_loss",
+)
 EPOCHS, SURE = 8, 0.01
 
 
 def examine(case: Case) -> Finding | None:
+    if (row := misjudged(case)) is not None:
+        return _misjudged(row)
     if len(case.headlines) != len(case.losses) or not all(map(math.isfinite, case.losses)):
         return None
     return _impossible(case) or _against(case)
+
+
+def _misjudged(row: Mapping[str, Any]) -> Finding:
+    """What is judged is not what the network gives and the loss is taken of."""
+    return Finding(
+        "metric_disagrees",
+        "error",
+        f"Of {row['size']} made-up answers {percent(1 - row['kept'])} are judged as another class than they name: what "
+        "is judged is not what the loss is taken of.",
+        (
+            Evidence(
+                f"The largest score is at the same class in what the network gives and in what is judged for "
+                f"{percent(row['kept'])} of the answers; 100 % are expected.",
+                dict(row),
+            ),
+        ),
+        "Between the network and the metric scores are moved, exchanged or taken from elsewhere: an index that is off "
+        "by one, an axis in another order, another layer's outputs.",
+        Cure("Hand the metric the very scores that the loss is given, in the task's code."),
+        confidence=0.97,
+        direct=True,
+    )
 
 
 def _impossible(case: Case) -> Finding | None:

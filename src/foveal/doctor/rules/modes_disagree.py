@@ -47,6 +47,7 @@ def _by_chance(case: Case) -> Finding | None:
             "Give self.training to functional dropout, and add noise in training mode only; or use modules."
         ),
         confidence=0.95,
+        direct=True,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._beside import still as unmoved
 from ._inside import FEWEST, kernels, measured, named, of_kind
 from ._parts import part
 
@@ -15,11 +17,21 @@ EXPLAINS = (
     "loss_stuck", "underfitting", "updates_too_small", "rate_too_low", "stopped_too_early", "vanishing",
     "overfitting", "metric_disagrees", "schedule_ends_wrongly", "below_published", "bad_initialisation",
 )  # fmt: skip
+WHERE_SEEN = (
+    "frozen_by_mistake",
+    "dead_units",
+    "saturation",
+    "input_ignored",
+    "updates_too_large",
+    "cannot_fit",
+)
 
 
 def examine(case: Case) -> Finding | Unsure | None:
     # a first step may be let pass by half precision, and a warm-up may begin at 0
     sights = [s for s in case.sights if s.lr > 0 and not s.norms.get("skipped") and s.step > 0]
+    if names := unmoved(case):
+        return _beside(case, names)
     if len(sights) < FEWEST:
         return _tried(case) or (
             Unsure("Too few steps were watched to see what moves.") if case.sights else None
@@ -55,6 +67,20 @@ def _tried(case: Case) -> Finding | None:
         layers=names,
     )
     return _finding(f"{len(names)} of {found['parameters']} parameters", names, told)
+
+
+def _beside(case: Case, names: Sequence[str]) -> Finding:
+    """What three steps of the run's own loop do not move, and the same steps made apart do."""
+    found = part(case, "steps_beside") or {}
+    steps = found.get("steps", len(found["rows"]))
+    told = Evidence(
+        f"In {steps} steps of a fresh network by the run's own loop they stayed as they were; the same "
+        f"steps made apart, from gradient and rate, move {found['due']} of {found['parameters']} parameters.",
+        {"due": found["due"], "parameters": found["parameters"]},
+        layers=tuple(names),
+    )
+    which = f"{len(names)} of {found['parameters']} parameters"
+    return dataclasses.replace(_finding(which, names, told), direct=True)
 
 
 def _finding(which: str, names: Sequence[str], told: Evidence) -> Finding:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from ...finding import Cure, Evidence, Finding
 from ..case import Case
 from ._course import half_width, poor, result, stuck, trend
-from ._rates import is_given, rates
+from ._curves import due
+from ._rates import is_given, option, rates
 
 SOURCE = (
     "Li, Yumer & Ramanan 2020, Budgeted Training: a rate that falls to nothing just at the end is the most "
@@ -24,12 +25,14 @@ EPOCHS, STEPS = 4, 60
 
 def examine(case: Case) -> Finding | None:
     told = rates(case)
+    if (other := _other_curve(case)) is not None:
+        return other
     if len(case.losses) < EPOCHS or len(told) < EPOCHS or case.record.epochs[-1].step < STEPS:
         return None
     top = max(rate for _, rate in told)
     if top <= 0:
         return None
-    return _gone(case, told, top) or _high(case, told, top)
+    return _gone(case, told, top) or _small(case, told, top) or _high(case, told, top)
 
 
 def _other(case: Case) -> str:
@@ -114,3 +117,81 @@ def _high(case: Case, told: list[tuple[float, float]], top: float) -> Finding | 
         ),
         confidence=0.8,
     )  # fmt: skip
+
+
+APART, POINTS = 0.1, 5
+"""Of the peak, how far rates lie from those that are due, on average; told rates below which nothing is said. None of
+188 sound runs comes to it."""
+LOW, MOSTLY = 0.1, 0.6
+"""Share of the peak that is low, and share of the training that passes below it."""
+
+
+def _other_curve(case: Case) -> Finding | None:
+    """The rates are not those of the schedule that the run names."""
+    told = [(s.progress * (s.step - 1) / s.step, s.lr) for s in case.record.steps if s.step > 0]
+    stages, peak = case.record.stages, option(case, "lr")
+    if len(stages) != 1 or not peak or case.setbacks or len(told) < POINTS or not poor(case, 0.05):
+        return None
+    schedule, warmup = str(stages[0].get("schedule")), stages[0].get("warmup")
+    rate = float(stages[0].get("lr") or peak)
+    if not isinstance(warmup, int | float) or rate <= 0:
+        return None
+    pairs = [(progress, own / rate, due(schedule, float(warmup), progress)) for progress, own in told]
+    known = [(progress, own, share) for progress, own, share in pairs if share is not None]
+    if len(known) < POINTS:
+        return None
+    weights = _lengths([progress for progress, _, _ in known])
+    apart = sum(weight * abs(own - share) for weight, (_, own, share) in zip(weights, known, strict=True))
+    if apart < APART:
+        return None
+    highest = max(own for _, own, _ in known)
+    middle = min(known, key=lambda one: abs(one[0] - 0.5))
+    return Finding(
+        "schedule_ends_wrongly",
+        "error" if stuck(case) else "warning",
+        f"The rate did not follow the schedule {schedule} with a peak of {rate:.3g}: it came to {highest:.0%} of the "
+        f"peak at most, and lay {apart:.0%} of it off on average; {result(case)}.",
+        (
+            Evidence(
+                f"After {middle[0]:.0%} of the training it was {middle[1]:.2g} of the peak, not {middle[2]:.2g}.",
+                {"apart": apart, "rates": [list(one) for one in known]},
+            ),
+        ),
+        "What sets the rate counts in other steps than the training has (batches for epochs, another run's length), "
+        "begins anew, or is another schedule.",
+        Cure(
+            "Let the schedule end where training ends, and count what it counts, in the code that sets the rate. "
+            f"Without touching that: --schedule {_other(case)}.",
+            {"schedule": _other(case), "warmup": None},
+        ),
+        confidence=0.95,
+        direct=True,
+    )
+
+
+def _lengths(places: list[float]) -> list[float]:
+    """Of the training, the share for which each of these places in it stands: rates are told densely at its start."""
+    edges = [places[0], *((a + b) / 2 for a, b in pairwise(places)), places[-1]]
+    whole = max(1e-9, places[-1] - places[0])
+    return [(b - a) / whole for a, b in pairwise(edges)]
+
+
+def _small(case: Case, told: list[tuple[float, float]], top: float) -> Finding | None:
+    """Most of the training passed below a tenth of the highest rate."""
+    weights = _lengths([progress for progress, _ in told])
+    below = sum(weight for weight, (_, rate) in zip(weights, told, strict=True) if rate < LOW * top)
+    if below < MOSTLY or not poor(case, 0.25):
+        return None
+    return Finding(
+        "schedule_ends_wrongly",
+        "error" if stuck(case) else "warning",
+        f"{below:.0%} of the training passed below a tenth of the highest rate ({top:.2g}); {result(case)}.",
+        (Evidence(f"Rates were told at {len(told)} steps.", {"below": below, "peak": top}),),
+        "A warm-up that takes most of the training, or a rate that falls long before its end, leaves few steps for "
+        "weights to go anywhere.",
+        Cure(
+            f"Warm up in a tenth of the training, and let the rate fall to its end: --schedule {_other(case)}.",
+            {"schedule": _other(case), "warmup": None},
+        ),
+        confidence=0.8,
+    )

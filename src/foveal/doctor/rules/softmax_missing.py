@@ -46,4 +46,5 @@ def examine(case: Case) -> Finding | Unsure | None:
             "In the task's code use cross-entropy on scores, or a log-softmax before the negative log-likelihood."
         ),
         confidence=0.97,
+        direct=True,
     )

@@ -59,6 +59,7 @@ def _network(case: Case, outputs: Mapping[str, Any]) -> Finding:
             repairs=("strip_softmax",) if (part(case, "outputs") or {}).get("ends", "yes") else (),
         ),
         confidence=0.98,
+        direct=True,
     )
 
 
@@ -90,4 +91,5 @@ def _loss(loss: Mapping[str, Any]) -> Finding:
             "In the task's code hand the network's scores to cross-entropy as they are, without a softmax before it."
         ),
         confidence=0.97,
+        direct=True,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._beside import exchanged
 from ._parts import part, untested
 
 SOURCE = "TheDeepChecker (Braiek & Khomh 2022): softmax over the wrong axis, cross-entropy reduced over the wrong axis"
@@ -41,6 +42,14 @@ def examine(case: Case) -> Finding | Unsure | None:
                 dict(loss),
             )
         )
+    if not evidence and (row := exchanged(case)) is not None:
+        evidence.append(
+            Evidence(
+                f"For a batch of {row['size']} pictures the gradient of the loss is that of a loss over the pictures"
+                f"{_also(row, case)}: its cosine with that of the loss over classes is {row['cosine']:.2f}.",
+                dict(row),
+            )
+        )
     if not evidence:
         return None
     return Finding(
@@ -54,6 +63,15 @@ def examine(case: Case) -> Finding | Unsure | None:
             "In the network's or the task's code take the softmax, and the loss, over the axis of the classes (dim=1)."
         ),
         confidence=0.97,
+        direct=True,
+    )
+
+
+def _also(row: Mapping[str, Any], case: Case) -> str:
+    return (
+        ", classes and pictures exchanged, as there are as many of both"
+        if row["size"] == len(case.record.labels)
+        else ""
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._again import unlike_files
 from ._course import poor
 from ._parts import part, percent, surely_above, untested
 from ._range import look_apart, off_the_card, state, unlike_in_test
@@ -47,6 +48,9 @@ def examine(case: Case) -> Finding | Unsure | None:
         return _finding(said, told, 0.95)
     if inputs is not None and (found := _on_the_way(case, inputs)) is not None:
         return found
+    if (how := unlike_files(case)) and poor(case, 0.05):
+        said = f"Read from their files again, {how}."
+        return _finding(said, Evidence(said, dict(part(case, "read_again") or {})), 0.9)
     if inputs is not None and (found := _in_test(case, inputs)) is not None:
         return found
     if splits is None or "varied" not in splits:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
+from ...loop.optimizers import is_like_sgd
 from ..case import Case
+from ._beside import has_weights
 from ._course import poor
 from ._parts import part, untested
 
@@ -27,6 +29,10 @@ def examine(case: Case) -> Finding | Unsure | None:
     loss = part(case, "loss")
     if loss is None:
         return untested(case, "loss", "the loss")
+    if has_weights(case):
+        return None  # it grows with the answers for another reason
+    if not poor(case, 0.05) and not is_like_sgd(str(case.options.get("optimizer"))):
+        return None  # Adam and its kind divide the length out
     ways = (("in_training", "doubled_in_training"), ("single", "doubled"))
     summed = [(a, b) for a, b in ways if loss[a] > 0 and TWICE[0] < loss[b] / loss[a] < TWICE[1]]
     if not summed:
@@ -49,11 +55,12 @@ def examine(case: Case) -> Finding | Unsure | None:
         "times as long as the learning rate was made for.",
         Cure("In the task's code take the mean of the loss over the batch's pictures."),
         confidence=0.97,
+        direct=True,
     )
 
 
 TIMES = 4.0
-"""Times as long, or as short, as the mean's gradient."""
+"""Times as long as the mean's gradient. Shorter ones are no sum (`wrong_loss`)."""
 
 
 def _many_times(case: Case, loss: Mapping[str, Any]) -> Finding | None:
@@ -66,7 +73,7 @@ def _many_times(case: Case, loss: Mapping[str, Any]) -> Finding | None:
     only_longer = (
         abs(cost - 1) < 0.05 or 0.8 < times / max(1e-9, cost) < 1.25
     )  # another loss has another shape
-    if 1 / TIMES < times < TIMES or not only_longer:
+    if times < TIMES or not only_longer:
         return None
     return Finding(
         "sum_for_mean",
@@ -85,4 +92,5 @@ def _many_times(case: Case, loss: Mapping[str, Any]) -> Finding | None:
         "gradient's length.",
         Cure("In the task's code take the mean of cross-entropy over the batch's pictures, and no factor."),
         confidence=0.95,
+        direct=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._beside import accumulates, steps, times, told
 from ._course import poor, result, stuck
 from ._inside import FEWEST, kernels, main, middle, named, typical, where
 from ._rates import at_usual
@@ -15,10 +16,17 @@ SOURCE = (
 LEVEL = "optimizer"
 SYMPTOM = True
 EXPLAINS = ("oscillation", "loss_stuck", "stopped_too_early", "metric_disagrees")
+WHERE_SEEN = (
+    "rate_too_high", "exploding", "not_finite", "dead_units", "saturation", "underfitting", "overfitting",
+    "bad_initialisation", "input_ignored", "batchnorm_stale", "schedule_ends_wrongly",
+)  # fmt: skip
 LARGE = 0.1
 
 
 def examine(case: Case) -> Finding | Unsure | None:
+    many = times(case)
+    if (accumulates(case) or (many is not None and many > 1)) and poor(case, 0.05):
+        return _long(case)
     if not poor(case):
         return None
     sights = main(case)
@@ -45,4 +53,38 @@ def examine(case: Case) -> Finding | Unsure | None:
         "instead of falling.",
         Cure("Train at a smaller rate.", at_usual(case)),
         confidence=0.85,
+    )
+
+
+def _long(case: Case) -> Finding:
+    """The loop's steps are longer than gradient and rate say, or not along the gradient."""
+    rows, again = steps(case), accumulates(case)
+    says = (
+        "From the second on, steps are not what gradient and rate say: gradients of the steps before are still in them"
+        if again
+        else f"A step changes the weights by {times(case) or 1:.3g} times what gradient and rate say"
+    )
+    return Finding(
+        "updates_too_large",
+        "error" if stuck(case) else "warning",
+        f"{says}; {result(case)}.",
+        (
+            Evidence(
+                f"The first {len(rows)} steps of a fresh network by the run's own loop, beside the same made apart: "
+                f"{told(rows)} times as long.",
+                {"rows": [dict(row) for row in rows]},
+            ),
+        ),
+        "Gradients are added up until somebody sets them back to 0; where nobody does, each step goes along all that "
+        "came before, ever farther."
+        if again
+        else "Between gradient and weights something makes steps longer than options ask for: a factor, a scale for "
+        "half precision that is not taken out again, gradients of several batches without a mean.",
+        Cure(
+            "Set the gradients back before each backward pass (optimizer.zero_grad())."
+            if again
+            else "Look at the code between the backward pass and the optimizer's step, and at what sets the rate."
+        ),
+        confidence=0.95,
+        direct=True,
     )

@@ -8,6 +8,7 @@ from statistics import median
 from ...events import Watched
 from ...finding import Cure, Evidence, Finding
 from ..case import Case
+from ._beside import steps, times, told
 from ._course import poor, result, stuck
 from ._inside import FEWEST, kernels, main, middle, named, typical, where
 from ._rates import at_usual, from_scratch, reached
@@ -19,6 +20,7 @@ SOURCE = (
 LEVEL = "optimizer"
 SYMPTOM = True
 EXPLAINS = ("loss_stuck", "stopped_too_early", "metric_disagrees")
+WHERE_SEEN = ("rate_too_low", "underfitting", "clipping_too_strong", "schedule_ends_wrongly", "vanishing")
 SMALL = 3e-4
 BY_SIZE = ("adam", "adamw", "nadam", "nadamw", "radam", "amsgrad")
 """Optimizers that move each weight by about their rate, however small its gradient (Kingma & Ba 2015, section 2.1)."""
@@ -29,6 +31,8 @@ NOISE = 1e-6
 
 
 def examine(case: Case) -> Finding | None:
+    if (many := times(case)) is not None and many < 1 and poor(case, 0.05):
+        return _short(case, many)
     if not from_scratch(case) or not poor(case, 0.4):
         return None
     sights = main(case)
@@ -59,6 +63,32 @@ def examine(case: Case) -> Finding | None:
         "other weights.",
         Cure("Train at a higher rate.", at_usual(case)),
         confidence=0.85,
+    )
+
+
+def _short(case: Case, many: float) -> Finding:
+    """The loop's steps are shorter than gradient and rate say."""
+    rows, own = steps(case), str(case.options.get("optimizer"))
+    return Finding(
+        "updates_too_small",
+        "error" if stuck(case) else "warning",
+        f"A step changes the weights by {many:.2g} times what gradient and rate say by {own}; {result(case)}.",
+        (
+            Evidence(
+                f"The first {len(rows)} steps of a fresh network by the run's own loop, beside the same made apart: "
+                f"{told(rows)} times as long.",
+                {"rows": [dict(row) for row in rows]},
+            ),
+        ),
+        "Between gradient and weights something holds steps back that no option asks for: gradients that are clamped, "
+        "clipped or divided in the loop, a rate that is made smaller, or a large `eps` (1 or 10, and not 1e-8).",
+        Cure(
+            "Look at the code between backward pass and optimizer's step, and at what the optimizer is made with."
+            + (f" Without touching that: --optimizer sgd in place of {own}." if own in BY_SIZE else ""),
+            {"optimizer": "sgd", "lr": None} if own in BY_SIZE else {},
+        ),
+        confidence=0.95,
+        direct=True,
     )
 
 

@@ -10,7 +10,7 @@ SOURCE = "Karpathy 2019, A Recipe: fix what you judge on; own measurement: the s
 LEVEL = "input"
 EXPLAINS = (
     "oscillation", "metric_disagrees", "stopped_too_early", "below_published", "underfitting",
-    "split_preprocessing", "rate_too_low",
+    "split_preprocessing", "rate_too_low", "wrong_preprocessing",
 )  # fmt: skip
 LEAST = 0.02
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._beside import climbs, other_loss, steps, told
 from ._course import poor
 from ._parts import part, percent, untested
 
@@ -27,6 +28,8 @@ FAR = 0.3
 
 
 def examine(case: Case) -> Finding | Unsure | None:
+    if (beside := _beside(case)) is not None:
+        return beside
     loss, outputs = part(case, "loss"), part(case, "outputs")
     if loss is None:
         return untested(case, "loss", "the loss")
@@ -77,6 +80,39 @@ def examine(case: Case) -> Finding | Unsure | None:
     return _finding(said, dict(loss), Cure("Use cross-entropy on the network's scores (in the task's code)."))
 
 
+def _beside(case: Case) -> Finding | None:
+    """What the loss says beside the one that the run names, answer by answer; or where steps climb."""
+    if climbs(case):
+        rows = steps(case)
+        said = f"Steps go up the loss and not down: they lie opposite to what gradient and rate say ({told(rows)})."
+        cure = Cure("Take the sign out, or `maximize=True`: a step goes against the gradient.")
+        return _seen(said, {"rows": list(rows)}, said, cure)
+    found = other_loss(case)
+    if found is None or not poor(case, 0.05):
+        return None
+    said, row = found
+    evidence = (
+        f"For {row['size']} made-up answers the loss is {row['loss']:.4g} and should be {row['wanted']:.4g}; its "
+        f"gradient is {row['times']:.3g} times as long as it should be, with a cosine of {row['cosine']:.3f}."
+    )
+    cure = Cure("Use cross-entropy on the network's scores (in the task's code), and nothing beside it.")
+    return _seen(said, row, evidence, cure)
+
+
+def _seen(said: str, values: Mapping[str, Any], evidence: str, cure: Cure) -> Finding:
+    return Finding(
+        "wrong_loss",
+        "error",
+        said,
+        (Evidence(evidence, dict(values)),),
+        "What is descended says something else than which class is right: making it smaller does not make answers "
+        "better, or hardly.",
+        cure,
+        confidence=0.96,
+        direct=True,
+    )
+
+
 def _is_another(loss: Mapping[str, Any]) -> bool:
     """Whether answers cost something else than cross-entropy says, which is not the same number of times as much
     everywhere (`sum_for_mean`)."""
@@ -111,4 +147,5 @@ def _finding(said: str, values: Mapping[str, Any], cure: Cure) -> Finding:
         "better, or hardly.",
         cure,
         confidence=0.95,
+        direct=True,
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
-from ._parts import part, percent
+from ._again import lost
+from ._course import poor
+from ._parts import part, percent, surely_above
 
 SOURCE = (
     "timm's pretrained settings; measured: ImageNet's mean and deviation cost EfficientNet-Lite0 eleven points; "
@@ -26,14 +28,43 @@ STEPS = 50
 
 def examine(case: Case) -> Finding | Unsure | None:
     found = part(case, "preprocessing")
+    if found is not None and found.get("differs"):
+        return _of_weights(found)
+    if (less := lost(case)) is not None and poor(case, 0.1):
+        return _lost(*less)
     if found is None:
         return None
-    if found.get("differs"):
-        return _of_weights(found)
     other, epochs = found.get("other"), case.record.epochs
     if other is None or (epochs and epochs[-1].step < STEPS):
         return None
-    return _better(found, other) if _is_better(found, other) else None
+    return _better(found, other) if _is_better(found, other) and _is_learned(case, found) else None
+
+
+def _lost(said: str, found: Mapping[str, Any]) -> Finding:
+    first, _, second = said.partition(". ")
+    return Finding(
+        "wrong_preprocessing",
+        "error",
+        f"{first}.",
+        (Evidence(second, dict(found)),),
+        "What a picture shows is gone before the network sees it: read in other channels, cut, shrunk and enlarged "
+        "again, covered, or varied where it should not be.",
+        Cure(
+            "Look at what the network is given (foveal inspect DATA), and leave channels and size to the plan; or mend "
+            "the code that reads and prepares pictures.",
+            {"channels": None},
+        ),
+        confidence=0.93,
+    )
+
+
+def _is_learned(case: Case, found: Mapping[str, Any]) -> bool:
+    """Whether the network knows training pictures as training gives them better than these: else it has learned too
+    little to say how pictures should be prepared."""
+    splits = part(case, "splits")
+    if splits is None or "varied" not in splits or case.record.options.get("origin") is not None:
+        return True
+    return surely_above(max(splits["varied"], splits["last_train"]), found["own"], splits["count"])
 
 
 def _of_weights(found: Mapping[str, Any]) -> Finding:
