@@ -35,9 +35,8 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cases", default="faults,controls")
-    parser.add_argument(
-        "--group", choices=("not-held-out", "held-out", "unseen", "second"), help="these rows alone"
-    )
+    groups = ("not-held-out", "held-out", "unseen", "second", "third")
+    parser.add_argument("--group", choices=groups, help="these rows alone")
     parser.add_argument("--only", nargs="+", default=[], help="names of cases, or how they begin")
     parser.add_argument("--keep", type=Path, default=KEEP)
     parser.add_argument("--jobs", type=int, default=1)
@@ -58,9 +57,10 @@ def chosen(args: argparse.Namespace) -> list[str]:
 
 
 def group(row: Fault | Control) -> str:
-    return (
-        "second" if row.second else "unseen" if row.unseen else "held-out" if row.held_out else "not-held-out"
-    )
+    for name in ("third", "second", "unseen"):
+        if getattr(row, name):
+            return name
+    return "held-out" if row.held_out else "not-held-out"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def diagnosed(name: str, keep: str, certificate: Row, with_cure: bool, again: bo
     case, said = home.diagnosis(name, again)
     found = [finding.rule for finding in said.findings]
     told: Row = {
-        "name": name, "held_out": row.held_out, "unseen": row.unseen, "second": row.second,
+        "name": name, "held_out": row.held_out, "unseen": row.unseen, "second": row.second, "third": row.third,
         "found": found, "unsure": dict(said.unsure), "seconds": None,
         "symptoms": {f.rule: [s.rule for s in f.symptoms] for f in said.findings}, "naive": naive.alarms(case),
         "says": [finding.says for finding in said.findings],
@@ -54,8 +55,7 @@ def diagnosed(name: str, keep: str, certificate: Row, with_cure: bool, again: bo
     told |= {"points": certificate["points"], "root": bool(found) and found[0] in row.roots,
              "useful": bool(every & right), "roots": list(row.roots)}  # fmt: skip
     if with_cure and said.findings:
-        made = cured(row, said.findings[0], home, certificate)
-        told["cure"] = {"share": made.share, "carried": made.carried, "score": made.score, "says": made.says}
+        told["cure"] = asdict(cured(row, said.findings, home, certificate))
     return told
 
 

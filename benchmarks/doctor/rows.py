@@ -32,8 +32,8 @@ class Fault:
 
     `roots` are the rules any of which names its cause; `useful` others that would help whoever has it. `harm` says
     what it costs: `score` of the test pictures, or `honesty`: how much more the score promises than the base's own
-    test pictures then give. `held_out` rows were not looked at while rules were written; `unseen`
-    and `second` ones were written by people who had not read the rules.
+    test pictures then give. `held_out` rows were not looked at while rules were written; `unseen`,
+    `second` and `third` ones were written by people who had not read the rules.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Fault:
     held_out: bool = False
     unseen: bool = False
     second: bool = False
+    third: bool = False
     source: str = ""
 
     def staged(self) -> Setting:
@@ -81,6 +82,7 @@ class Control:
     held_out: bool = False
     unseen: bool = False
     second: bool = False
+    third: bool = False
 
     def staged(self) -> Setting:
         return self.setting
@@ -150,5 +152,30 @@ BASES: Mapping[str, Setting] = {
     "petals": Setting("petals", "efficientnet_lite0", {"freeze": "always", "size": 64, "optimizer": "adamw",
                                                        "lr": 5e-3, "epochs": 8, "batch": 24}),
     "charms": Setting("charms", "staged/dilated", {**ADAM, "epochs": 12}),
+    "segments": Setting("segments", "staged/tutorial", {**ADAM, "batch": 28, "epochs": 16, "flip": False,
+                                                       "task": "classify"}),
+    "segments-sgd": Setting("segments", "staged/tutorial", {"optimizer": "momentum", "lr": 0.03, "batch": 21,
+                                                           "epochs": 24, "flip": False, "task": "classify"}),
+    "segments-slim": Setting("segments", "staged/slim", {**ADAM, "lr": 0.015, "batch": 20, "epochs": 20, "flip": False,
+                                                        "task": "classify"}),
+    "lights": Setting("lights", "staged/tutorial", {**ADAM, "batch": 20, "epochs": 10}),
+    "lights-sgd": Setting("lights", "staged/tutorial", {**SGD, "lr": 0.05, "batch": 20, "epochs": 12}),
+    "lights-slim": Setting("lights", "staged/slim", {**SGD, "batch": 16, "epochs": 12}),
+    "script": Setting("script", "staged/basic", {"optimizer": "momentum", "lr": 0.1, "batch": 42, "epochs": 10,
+                                                 "flip": False, "schedule": "cosine"}),
+    "script-plain": Setting("script", "staged/tutorial", {**ADAM, "batch": 30, "epochs": 14, "flip": False}),
+    "street": Setting("street", "staged/basic", {**ADAM, "batch": 25, "epochs": 10}),
+    "street-plain": Setting("street", "staged/tutorial", {**ADAM, "lr": 2e-3, "batch": 25, "epochs": 16}),
+    "nuclei": Setting("nuclei", "staged/mixer", {**ADAM, "batch": 20, "epochs": 8}),
+    "nuclei-separable": Setting("nuclei", "staged/separable", {**SGD, "lr": 0.03, "batch": 15, "epochs": 20}),
+    "beings": Setting("beings", "staged/mixer", {**ADAM, "batch": 36, "epochs": 8}),
+    "shoes": Setting("shoes", "staged/tangents", {**SGD, "lr": 0.05, "batch": 20, "epochs": 14}),
+    "shoes-lion": Setting("shoes", "staged/tutorial", {**ADAM, "optimizer": "lion", "lr": 6e-4, "batch": 20,
+                                                       "epochs": 14}),
+    "toppings": Setting("toppings", "staged/basic", {**ADAM, "batch": 24, "epochs": 10}),
+    "meadow": Setting("meadow", "efficientnet_lite0", {"freeze": "always", "size": 64, "optimizer": "adamw",
+                                                       "lr": 5e-3, "epochs": 10, "batch": 20}),
+    "meadow-tuned": Setting("meadow", "efficientnet_lite0", {"freeze": "never", "size": 64, "optimizer": "adamw",
+                                                             "lr": 2e-3, "epochs": 3, "batch": 20}),
 }  # fmt: skip
 """Sound settings: the twins of the faults. Runs of a few seconds on one thread."""

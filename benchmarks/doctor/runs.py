@@ -29,14 +29,14 @@ from foveal.records.gathered import Gathered, gather
 from foveal.records.run import Run
 from foveal.values import Choice, Dataset
 
-from . import networks, pictures, second_pictures, unseen_pictures
+from . import networks, pictures, second_pictures, third_pictures, unseen_pictures
 from .controls import CONTROLS
 from .faults import FAULTS
 from .rows import BASES, QUIET, Control, Fault, Setting
-from .second_patches import PATCHES
+from .third_patches import PATCHES
 
 _EVERY: tuple[Fault | Control, ...] = (*FAULTS, *CONTROLS)
-DATA = {**pictures.DATA, **unseen_pictures.DATA, **second_pictures.DATA}
+DATA = {**pictures.DATA, **unseen_pictures.DATA, **second_pictures.DATA, **third_pictures.DATA}
 ROWS: dict[str, Fault | Control] = {row.name: row for row in _EVERY}
 QUICK_SECONDS = 20.0
 """Time for the tests of a run's parts, as `foveal diagnose` gives them."""

@@ -1,4 +1,4 @@
-"""More faults in code, for a second group of cases whose author never saw the rules. `PATCHES` has all there are."""
+"""More faults in code, for a second group of cases whose author never saw the rules."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def fault_line(row: Row) -> str:
     """A fault: what it costs, what was said first, whether that is right, and what the cure brought back."""
     mark = "root" if row["root"] else "useful" if row["useful"] else "MISS"
     cure = row.get("cure")
-    back = "" if cure is None else f"{100 * cure['share']:5.0f} % {cure['carried']}"
+    back = "" if cure is None else f"{100 * cure['share']:5.0f} % {cure['carried']}{_alone(cure)}"
     held = _mark(row)
     said = ", ".join(row["found"]) or "nothing"
     return f"{row['name']:30}{held} {100 * row['points']:6.1f}  {mark:6} {said[:58]:58} {back}"
@@ -51,9 +51,11 @@ def fault_totals(rows: Sequence[Row]) -> list[str]:
         ]
         if tried:
             own = [c for c in tried if c["carried"] == "tried"]
+            alone = [c["alone"] >= 0.8 for c in own if c["alone"] is not None]
             lines += [
                 f"  cures that restore 80 %      {share(c['share'] >= 0.8 for c in tried)} of all first findings",
                 f"    carried out by Foveal      {share(c['share'] >= 0.8 for c in own)}",
+                f"      the first cure alone     {share(alone)}",
                 f"    in words, by hand          {share(c['share'] >= 0.8 for c in tried if c['carried'] != 'tried')}",
             ]
     return lines
@@ -87,15 +89,26 @@ def naive_totals(faults: Sequence[Row], controls: Sequence[Row]) -> list[str]:
     return lines
 
 
+def _alone(cure: Row) -> str:
+    """What the first cure alone brought back, where more were tried."""
+    return f" ({100 * cure['alone']:.0f} % alone)" if cure["trials"] > 1 and cure["alone"] is not None else ""
+
+
 def _mark(row: Row) -> str:
+    if row["third"]:
+        return "^"
     return "#" if row["second"] else "+" if row["unseen"] else "*" if row["held_out"] else " "
 
 
 def _sides(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     apart = [
-        ("not held out", [r for r in rows if not (r["held_out"] or r["unseen"] or r["second"])]),
+        (
+            "not held out",
+            [r for r in rows if not any(r[g] for g in ("held_out", "unseen", "second", "third"))],
+        ),
         ("held out", [r for r in rows if r["held_out"]]),
         ("unseen", [r for r in rows if r["unseen"]]),
         ("second", [r for r in rows if r["second"]]),
+        ("third", [r for r in rows if r["third"]]),
     ]
     return [("all", list(rows)), *((title, some) for title, some in apart if 0 < len(some) < len(rows))]

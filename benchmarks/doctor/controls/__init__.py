@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..rows import Control
-from . import data, second, unseen, ways
+from . import data, second, third, unseen, ways
 
-CONTROLS: tuple[Control, ...] = (*ways.CONTROLS, *data.CONTROLS, *unseen.CONTROLS, *second.CONTROLS)
+CONTROLS: tuple[Control, ...] = (
+    *ways.CONTROLS, *data.CONTROLS, *unseen.CONTROLS, *second.CONTROLS, *third.CONTROLS,
+)  # fmt: skip
