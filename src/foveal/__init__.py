@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .verbs.diff import diff
     from .verbs.evaluate import evaluate
     from .verbs.explain import explain
+    from .verbs.export import export
     from .verbs.fork import fork
     from .verbs.inspect import inspect
     from .verbs.portray import portray
@@ -56,6 +57,7 @@ __all__ = [
     "diff",
     "evaluate",
     "explain",
+    "export",
     "fork",
     "inspect",
     "portray",
@@ -86,6 +88,7 @@ _HOMES = {
     "diff": "verbs.diff",
     "evaluate": "verbs.evaluate",
     "explain": "verbs.explain",
+    "export": "verbs.export",
     "fork": "verbs.fork",
     "inspect": "verbs.inspect",
     "portray": "verbs.portray",

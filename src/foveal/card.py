@@ -125,7 +125,7 @@ def model_file(path: str | os.PathLike[str]) -> Path:
         "with published weights."
     )
     if not path.exists():
-        near = _like(path)
+        near = like(path)
         meant = f"Did you mean {' or '.join(near)}?" if near else "See what is there with: foveal runs"
         raise ModelError(f"There is no model at {path}.", allowed, meant)
     if (path / "events.jsonl").exists() or (path / "options.json").exists():
@@ -138,9 +138,10 @@ def model_file(path: str | os.PathLike[str]) -> Path:
     raise ModelError(f"The folder {path} is no run.", allowed, todo)
 
 
-def _like(path: Path) -> list[str]:
-    """What has a name like it: models and runs beside `path` and in the folder `runs` there; networks."""
-    known = {**_beside(path.parent / "runs"), **_beside(path.parent)}
+def like(path: Path, runs_dir: Path | None = None) -> list[str]:
+    """What has a name like it: models and runs beside `path`, in `runs` there and in `runs_dir`; networks."""
+    homes = [path.parent / "runs", *([] if runs_dir is None else [runs_dir]), path.parent]
+    known = {name: place for home in homes for name, place in _beside(home).items()}
     if path.parent == Path():
         known = {**{name: name for name in names("architectures")}, **known}
     if path.name in known:

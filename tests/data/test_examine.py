@@ -273,3 +273,13 @@ def test_a_folder_that_has_gone_is_said_to_have_gone(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no longer there, and with it its 6 pictures") as error:
         examine(found)
     assert "Put them back" in error.value.todo
+
+
+def test_pictures_of_a_single_pixel_are_named(tmp_path: Path) -> None:
+    class_folder(tmp_path, 2, 3, 16)
+    for name, size in (("dot", (1, 1)), ("line", (9, 1)), ("thin", (2, 9))):
+        shape(0, 16).resize(size).save(tmp_path / "circle" / f"{name}.png")
+    issue = issues(examine(dataset(tmp_path)))["tiny"]
+    assert issue.paths == ("circle/dot.png", "circle/line.png")
+    assert issue.says.startswith("2 pictures are a single pixel wide or high")
+    assert issue.severity == "warning"

@@ -114,7 +114,7 @@ def test_in_the_terminal_there_is_a_line_a_picture(here: Path, capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["picture", "seen", "surest"]
     assert len(lines) == 7
-    assert "none from 50 %; the surest" in lines[2], "there is nothing on it"
+    assert "none of 50 % or more; the surest is" in lines[2], "there is nothing on it"
     assert "2 dust" in lines[3]
     assert lines[-1].split()[-1] == str(Path("out/index.html"))
     assert Path("out/drawn/1.png").exists()

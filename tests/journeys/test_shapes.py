@@ -35,3 +35,18 @@ def test_train_evaluate_predict(task: str, tmp_path: Path, capsys: pytest.Captur
     assert main(["predict", str(run), str(picture), "--out", str(tmp_path / "out"), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert "error" not in row or row["predictions"]
+    words = [
+        "explain",
+        str(run),
+        "--method",
+        "gradient",
+        "--top",
+        "1",
+        "--no-verdict",
+        "--out",
+        str(tmp_path / "why"),
+    ]
+    assert main([*words, "--json"]) == 0
+    why = json.loads(capsys.readouterr().out)
+    assert why
+    assert all("error" not in row and row["why"] for row in why)

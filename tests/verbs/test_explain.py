@@ -185,6 +185,23 @@ def test_a_unit_and_a_layer(run: Path, folder: Path) -> None:
     assert (unit.pixels != 0).any()
 
 
+def test_baselines_are_chosen(run: Path, folder: Path) -> None:
+    """The mean of the ways from three baselines is the mean of three maps; each adds up beside its own."""
+    picture = folder / "a wide one.png"
+    maps = []
+    for baseline in ("black", "mean", ["blurred"]):
+        (row,) = foveal.explain(
+            run, picture, method="integrated_gradients", target="circle", baseline=baseline, verdict=False
+        )
+        assert row.unit.endswith(f"beside {baseline if isinstance(baseline, str) else baseline[0]}")
+        maps.append(row.map)
+    (every,) = foveal.explain(run, picture, method="integrated_gradients", target="circle", verdict=False)
+    assert every.unit.endswith("beside black, mean, blurred")
+    wanted = np.mean(maps, axis=0)
+    assert np.abs(every.map - wanted).max() < 0.1 * np.abs(wanted).max()
+    assert np.abs(maps[0] - maps[1]).max() > 0.1 * np.abs(wanted).max()
+
+
 def test_default_methods(run: Path, folder: Path, home: Path) -> None:
     few = foveal.explain(run, folder / "a wide one.png", verdict=False)
     assert [row.method for row in few] == ["gradcam", "occlusion"]
@@ -380,6 +397,8 @@ def test_runs_of_other_tasks_explain_their_own(kind: str, home: Path) -> None:
         ({"unit": "a:1:2"}, OptionError, "LAYER:CHANNEL"),
         ({"unit": "no.such:1"}, OptionError, "no.such"),
         ({"unit": "a:1", "target": "circle"}, OptionError, "--unit"),
+        ({"baseline": "white", "method": "integrated_gradients"}, UnknownNameError, "blurred"),
+        ({"baseline": "black", "method": "gradcam"}, OptionError, "has none"),
         ({"top": 0}, OptionError, "--top"),
     ],
 )

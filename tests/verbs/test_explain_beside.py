@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import foveal
 from foveal.data.views import to_input
@@ -72,7 +73,12 @@ def test_both_models_explain_the_same_under_one_scale(run: Path, pictures: Path,
     assert sum(row.error is not None for row in found) == 1
     html = (tmp_path / "out" / "index.html").read_text()
     assert "by run (last)" in html
-    assert "no common unit" in html
+    assert "the very same weights" in html, "of one epoch the last is the best"
+    other = Model.load(run)
+    with torch.no_grad():
+        next(iter(other.network.parameters())).mul_(1.5)
+    apart = foveal.explain(run, good[0].path, also=other, method="gradient", verdict=False)
+    assert any("no common unit" in note for note in apart.notes)
 
 
 def test_a_label_that_one_of_both_lacks_is_told(run: Path, pictures: Path) -> None:
@@ -101,7 +107,8 @@ def test_mistakes_are_summed(run: Path, wrong: tuple[str, str], tmp_path: Path) 
     assert all(isinstance(one, Given) for one in errors_of(Run.open(run), label))
     drawn = np.asarray(first.picture())
     np.testing.assert_allclose(drawn, np.stack(seen).mean(0).transpose(1, 2, 0).squeeze(), atol=0.51)
-    assert (tmp_path / "out" / "index.html").exists()
+    lead = (tmp_path / "out" / "index.html").read_text()
+    assert ("One picture," if len(rest) == 1 else f"{len(rest)} pictures,") in lead, "their sum is none"
     assert all(Path(row.files["map"]).exists() for row in found)
     of_pair = foveal.explain(run, errors=f"{label}>{said}", method="gradient", verdict=False)
     assert 1 < len(of_pair) <= len(found)

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import foveal
@@ -67,6 +69,39 @@ def test_filters_before_and_after(run: Path, tmp_path: Path) -> None:
     assert made.portrait.to_json() != foveal.portray(run, "filters").portrait.to_json()
 
 
+def test_a_unit_and_a_direction_can_be_painted(run: Path, tmp_path: Path) -> None:
+    """A direction in words, as numbers and from a file is the same."""
+    (one,) = foveal.portray(run, "maximize", unit="layer1:2:3:4", steps=1).portrait.to_json()["names"]
+    assert one == "layer1, channel 2, row 3, column 4"
+    words = foveal.portray(run, "maximize", layer="layer1", direction="2=1,5=-0.5", steps=3).portrait
+    width = len(foveal.portray(run, "examples", layer="layer1", top=1).portrait.to_json()["channels"])
+    weights = [0.0] * width
+    weights[2], weights[5] = 1.0, -0.5
+    np.save(tmp_path / "mix.npy", np.array(weights))
+    numbers, file, mapped = (
+        foveal.portray(run, "maximize", layer="layer1", direction=mix, steps=3).portrait
+        for mix in (weights, str(tmp_path / "mix.npy"), {2: 1.0, 5: -0.5})
+    )
+    for other in (numbers, file, mapped):
+        assert torch.equal(other.arrays()["pictures"], words.arrays()["pictures"])
+    assert words.to_json()["names"] == ("layer1, +1 channel 2, -0.5 channel 5",)
+    assert file.to_json()["names"] == ("layer1, mix.npy",)
+
+
+def test_filters_before_training(tmp_path: Path) -> None:
+    """A run that hardly learns ends with the weights that it is said to have begun with; another has changed them."""
+    data = class_folder(tmp_path / "data", 3, 8, 24)
+    still = foveal.train(data, epochs=1, lr=1e-9, weight_decay=0.0, out=str(tmp_path / "still"), **QUICK)
+    state = torch.random.get_rng_state()
+    kept = foveal.portray(still.run, "filters", before="start").portrait.to_json()["changed"]
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert max(kept) < 1e-5
+    moved = foveal.train(data, epochs=1, lr=0.1, out=str(tmp_path / "moved"), **QUICK)
+    assert min(foveal.portray(moved.run, "filters", before="start").portrait.to_json()["changed"]) > 1e-3
+    with pytest.raises(DataError, match="lies in no run"):
+        foveal.portray(foveal.Model.load(still.run), "filters", before="start")
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "kinds"),
     [
@@ -78,6 +113,14 @@ def test_filters_before_and_after(run: Path, tmp_path: Path) -> None:
         ("maximize", {"label": "nothing"}, UnknownNameError),
         ("maximize", {"label": "class0", "layer": "layer1"}, OptionError),
         ("maximize", {"steps": 0}, OptionError),
+        ("maximize", {"unit": "layer1:1:0:0", "layer": "layer1"}, OptionError),
+        ("maximize", {"unit": "layer1:1:99:0"}, OptionError),
+        ("maximize", {"direction": "1=1"}, OptionError),
+        ("maximize", {"layer": "layer1", "direction": "one"}, OptionError),
+        ("maximize", {"layer": "layer1", "direction": "9999=1"}, OptionError),
+        ("maximize", {"layer": "layer1", "direction": [1.0, 2.0]}, OptionError),
+        ("maximize", {"layer": "layer1", "direction": "none.npy"}, OptionError),
+        ("maximize", {"layer": "layer1", "direction": "1=1", "channels": "1"}, OptionError),
         ("space", {"method": "none"}, FovealError),
         ("activations", {"picture": "missing.png"}, DataError),
         ("space", {"data": "missing"}, DataError),

@@ -356,7 +356,7 @@ def test_least_probability(pictures: Path) -> None:
     ("rows", "words"),
     [
         (BOXES * 2, "2 apple, 2 Nüsse"),
-        (BOXES[2:], "none from 50 %; the surest fig & date 20 %"),
+        (BOXES[2:], "none of 50 % or more; the surest is fig & date 20 %"),
         (CLASSES, "Nüsse 80 %, apple 20 %"),
         ([{"label": "rose", "probability": 0.93}, {"label": "x", "probability": 0.07}], "rose 93 %"),
         ([{"label": "age", "value": 34.25, "low": 30.0}], "age, value 34.2500, low 30.0000"),

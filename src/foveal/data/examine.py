@@ -62,7 +62,7 @@ def examine(dataset: Dataset, progress: Progress | None = None, *, data_home: st
     found_in = {item.id: found for item, found in seen}
     sizes = {id: (found.width, found.height) for id, found in found_in.items()}
     items, mended = truths.checked(dataset.task, items, sizes)
-    odd = (*_left_out(broken), *_oddities(found_in), *_duplicates(items))
+    odd = (*_left_out(broken), *_oddities(found_in), *_tiny(found_in), *_duplicates(items))
     return dataclasses.replace(
         dataset,
         items=items,
@@ -157,6 +157,19 @@ def _oddities(found: dict[str, Look]) -> Iterable[Issue]:
             for many, one in (("are ", "is "), ("have ", "has "), ("hold ", "holds "), ("their ", "its ")):
                 says = says.replace(many, one)
         yield Issue(kind, "note", f"{_pictures(len(ids))} {says}.", tuple(ids))
+
+
+def _tiny(found: dict[str, Look]) -> Iterable[Issue]:
+    """Pictures of a single pixel's width or height."""
+    ids = tuple(id for id, seen in found.items() if min(seen.width, seen.height) == 1)
+    if ids:
+        yield Issue(
+            "tiny",
+            "warning",
+            f"{_times(len(ids), 'picture is', 'pictures are')} a single pixel wide or high, as placeholders and failed "
+            "downloads are: there is nothing to be seen.",
+            ids,
+        )
 
 
 def _duplicates(items: Sequence[Item]) -> Iterable[Issue]:

@@ -10,7 +10,7 @@ from ..errors import OptionError
 from ..verbs.anatomy import AnatomyOptions
 from . import show_anatomy
 from .arithmetic import conv
-from .commands import ARGUMENTS, Json, deliver
+from .commands import ARGUMENTS, Json, Quiet, deliver
 from .flags import takes
 from .screen import Screen
 
@@ -31,7 +31,8 @@ def taken_apart(
     network: Annotated[
         str | None,
         Parameter(
-            group=ARGUMENTS, help="An architecture's name, a .yaml or .safetensors file, or a run's folder."
+            group=ARGUMENTS,
+            help="An architecture's name, a .yaml or .safetensors file, or a run's folder or name.",
         ),
     ] = None,
     /,
@@ -40,6 +41,7 @@ def taken_apart(
         bool, Parameter(name="--list", negative="", show_default=False, help="Show the networks there are.")
     ] = False,
     json: Json = False,
+    quiet: Quiet = False,
     **options: Any,
 ) -> int:
     """Take a network apart: layers, shapes, parameters, receptive fields, what it costs."""
@@ -61,7 +63,7 @@ def taken_apart(
 
         return verb(network, progress=progress, **options).to_json()
 
-    return deliver(json, work, show_anatomy.anatomy)
+    return deliver(json, work, show_anatomy.anatomy, quiet=quiet)
 
 
 anatomy.command(conv, name="conv", sort_key=0)

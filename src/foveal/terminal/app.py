@@ -29,6 +29,7 @@ VERBS = {
     "predict": "Say what a model sees in pictures and folders of pictures.",
     "explain": "Show which places of pictures what a model says of them comes from.",
     "diagnose": "Say what is wrong with a run, why, and what would cure it; try the cure.",
+    "export": "Write a model as a file that runs without Foveal: ONNX, or torch.export.",
     "anatomy": "Take a network apart: layers, shapes, parameters, receptive fields, what it costs.",
     "compare": "Set runs side by side, or train several networks first: which is better, and is that sure?",
     "tune": "Search for settings that train a better network: grid, random or adaptive.",
@@ -46,6 +47,7 @@ PLACES = {
     "explain": "explain",
     "compare": "compare",
     "diagnose": "diagnose",
+    "export": "export",
     "tune": "tune",
 }
 """The modules of `foveal.terminal` that verbs are in which are not in `commands`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -13,9 +14,9 @@ from rich.console import Console
 from ..machine.distributed import rank
 from ..options import ReadOptions, TrainOptions
 from ..verbs.inspect import InspectOptions
-from . import show, show_predict
+from . import brief, show, show_predict
 from .app import BEGAN
-from .console import error_console, result_console
+from .console import error_console, result_console, text
 from .flags import given, panel, takes
 from .plain import to_json
 from .screen import Screen
@@ -27,11 +28,36 @@ Json = Annotated[
     bool,
     Parameter(negative="", show_default=False, help="Print one JSON document on stdout; all else on stderr."),
 ]
+Quiet = Annotated[
+    bool,
+    Parameter(negative="", show_default=False, help="Say nothing but the result, in short, and errors."),
+]
 Data = Annotated[
     str | None,
     Parameter(group=ARGUMENTS, help="A folder, CSV or TSV file, or a name; the digits when not given."),
 ]
-Model = Annotated[str, Parameter(group=ARGUMENTS, help="A .safetensors file of Foveal's, or a run's folder.")]
+Judged = Annotated[
+    str | None,
+    Parameter(
+        group=ARGUMENTS, help="A folder, CSV or TSV file, or a name; the run's own pictures when not given."
+    ),
+]
+Model = Annotated[
+    str,
+    Parameter(
+        group=ARGUMENTS,
+        help="A .safetensors file of Foveal's, a run's folder or its name in --runs-dir, or a network's name.",
+    ),
+]
+RunsDir = Annotated[str, Parameter(group=panel("runs_dir"), help="Where run folders are.")]
+DataAt = Annotated[
+    str | None,
+    Parameter(
+        name=("--data", "--data-at"),
+        group=panel("data_at"),
+        help="Where the run's own pictures are now, if they have moved; they are compared, and the run then knows it.",
+    ),
+]
 Device = Annotated[str | None, Parameter(group=panel("device"), help="cpu, cuda, cuda:1, mps.")]
 Batch = Annotated[
     int | None, Parameter(group=panel("device"), help="Pictures computed together; less needs less memory.")
@@ -45,7 +71,7 @@ Views = Annotated[
 
 
 @takes(InspectOptions)
-def inspect(data: Data = None, /, *, json: Json = False, **options: Any) -> int:
+def inspect(data: Data = None, /, *, json: Json = False, quiet: Quiet = False, **options: Any) -> int:
     """Read a data set, say what it is, check every picture and label."""
     from ..verbs.inspect import inspect as verb
 
@@ -55,7 +81,7 @@ def inspect(data: Data = None, /, *, json: Json = False, **options: Any) -> int:
 
         return verb(data, progress=progress, **options).to_json()
 
-    return deliver(json, work, show.inspection)
+    return deliver(json, work, show.inspection, quiet=quiet, in_short=brief.inspection)
 
 
 @takes(TrainOptions)
@@ -67,6 +93,7 @@ def train(
         str | None,
         Parameter(group=panel("resume"), help="Go on with this interrupted run, where it stopped."),
     ] = None,
+    data_at: DataAt = None,
     dry_run: Annotated[
         bool,
         Parameter(
@@ -77,6 +104,7 @@ def train(
         ),
     ] = False,
     json: Json = False,
+    quiet: Quiet = False,
     **options: Any,
 ) -> int:
     """Train a network for the task that the data poses."""
@@ -84,31 +112,37 @@ def train(
     from . import rehearsal, show_runs
 
     def work(screen: Screen) -> dict[str, Any]:
-        asked: dict[str, Any] = {"resume": resume, "dry_run": dry_run, **options}
+        asked: dict[str, Any] = {"resume": resume, "dry_run": dry_run, "data_at": data_at, **options}
         return dict(verb(data, screen=screen, began=BEGAN.get(None), **asked).to_json())
 
-    return deliver(json, work, rehearsal.rehearsal if dry_run else show_runs.trained)
+    if dry_run:
+        return deliver(json, work, rehearsal.rehearsal, quiet=quiet)
+    return deliver(json, work, show_runs.trained, quiet=quiet, in_short=brief.training)
 
 
 @takes(ReadOptions)
 def evaluate(
     model: Model,
-    data: Data = None,
+    data: Judged = None,
     /,
     *,
     split: Annotated[
         str | None, Parameter(group=panel("exclude"), help="Which part to judge: train, val or test.")
     ] = None,
+    data_at: DataAt = None,
+    runs_dir: RunsDir = "runs",
     views: Views = None,
     batch: Batch = None,
     device: Device = None,
     json: Json = False,
+    quiet: Quiet = False,
     **options: Any,
 ) -> int:
     """Judge a model on labelled pictures, with confidence intervals."""
     from ..verbs.evaluate import evaluate as verb
 
-    more = given({"split": split, "views": views, "batch": batch, "device": device}) | options
+    named = {"split": split, "views": views, "batch": batch, "device": device, "data_at": data_at}
+    more = given(named) | {"runs_dir": runs_dir} | options
 
     def work(screen: Screen) -> dict[str, Any]:
         def progress(what: str, done: int, total: int) -> None:
@@ -116,7 +150,7 @@ def evaluate(
 
         return verb(model, data, progress=progress, **more).to_json()
 
-    return deliver(json, work, show.evaluation)
+    return deliver(json, work, show.evaluation, quiet=quiet, in_short=brief.evaluation)
 
 
 def predict(
@@ -145,17 +179,19 @@ def predict(
             help="See larger pictures in overlapping tiles of so many of their pixels: for small objects."
         ),
     ] = None,
+    runs_dir: RunsDir = "runs",
     views: Views = None,
     batch: Batch = None,
     device: Device = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Say what a model sees in pictures and folders of pictures."""
     from ..verbs.predict import new_folder
     from ..verbs.predict import predict as verb
 
     more = given({"csv": csv, "views": views, "batch": batch, "device": device, "format": format})
-    more |= given({"min_probability": min_probability, "tiles": tiles})
+    more |= given({"min_probability": min_probability, "tiles": tiles, "runs_dir": runs_dir})
     found: list[dict[str, Any]] = []
 
     def work(screen: Screen) -> Any:
@@ -167,7 +203,7 @@ def predict(
         found.extend(rows.to_json())
         return found if json else rows
 
-    code = deliver(json, work, show_predict.predictions)
+    code = deliver(json, work, show_predict.predictions, quiet=quiet)
     return 2 if found and all("error" in row for row in found) else code
 
 
@@ -176,11 +212,18 @@ def deliver(
     work: Callable[[Screen], Result],
     draw: Callable[[Console, Result], None],
     seen: type[Screen] = Screen,
+    *,
+    quiet: bool = False,
+    in_short: Callable[[Result], str] | None = None,
 ) -> int:
-    """Do the work, which is `seen` meanwhile, then show its result: drawn, or as the one JSON document."""
-    with seen(error_console()) as screen:
+    """Do the work, which is `seen` meanwhile, then show its result: drawn, or as the one JSON document. If `quiet`,
+    nothing is seen but the result, `in_short` where it can be said so."""
+    console = error_console()
+    console.quiet = quiet
+    with seen(console) as screen:
         try:
-            with redirect_stdout(sys.stderr):  # whatever a library prints is no result
+            # whatever a library prints is no result
+            with redirect_stdout(io.StringIO() if quiet else sys.stderr):
                 result = work(screen)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(str(stop) or screen.how_to_resume()) from stop
@@ -188,6 +231,8 @@ def deliver(
         return 0
     if json:
         print(to_json(result))  # noqa: T201
+    elif quiet and in_short is not None:
+        result_console().print(text(in_short(result), keep="\n"), soft_wrap=True)
     else:
         draw(result_console(), result)
     return 130 if screen.interrupted else 0

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from ..errors import OptionError
 from ..verbs.compare import OF_ONE, CompareOptions
-from . import show_compare
+from . import brief, show_compare
 from .app import BEGAN
-from .commands import ARGUMENTS, Json, deliver
+from .commands import ARGUMENTS, Json, Quiet, deliver
 from .flags import panel, takes
 from .screen import Screen
 
@@ -34,6 +34,7 @@ def compare(
         ),
     ] = None,
     json: Json = False,
+    quiet: Quiet = False,
     **options: Any,
 ) -> int:
     """Set runs side by side, or train several networks first: which is better, and is that sure?"""
@@ -52,4 +53,4 @@ def compare(
     def work(screen: Screen) -> dict[str, Any]:
         return verb(screen=screen, began=BEGAN.get(None), **asked, **options).to_json()
 
-    return deliver(json, work, show_compare.comparison)
+    return deliver(json, work, show_compare.comparison, quiet=quiet, in_short=brief.comparison)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from . import show_diagnose
-from .commands import ARGUMENTS, Json, deliver
-from .flags import given, panel
+from . import brief, show_diagnose
+from .commands import ARGUMENTS, DataAt, Json, Quiet, RunsDir, deliver
+from .flags import given
 from .screen import Screen
 
 
@@ -45,17 +45,19 @@ def diagnose(
             help="Carry a cure out as a new run: that of the finding with this name, or of the first without a name.",
         ),
     ] = None,
-    runs_dir: Annotated[str, Parameter(group=panel("out"), help="Where run folders are.")] = "runs",
+    data_at: DataAt = None,
+    runs_dir: RunsDir = "runs",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Say what is wrong with a run, why, and what would cure it; try the cure; carry it out."""
     from ..verbs.diagnose import diagnose as verb
 
-    asked = given({"minutes": minutes})
+    asked = given({"minutes": minutes, "data_at": data_at})
     if apply is not None:
         asked["apply"] = apply[0] if apply else True
 
     def work(screen: Screen) -> dict[str, Any]:
         return verb(run, deep=deep, prove=prove, runs_dir=runs_dir, screen=screen, **asked).to_json()
 
-    return deliver(json, work, show_diagnose.diagnosis)
+    return deliver(json, work, show_diagnose.diagnosis, quiet=quiet, in_short=brief.diagnosis)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter
 
 from . import portray, show_explain
-from .commands import ARGUMENTS, Device, Json, Model, deliver
+from .commands import ARGUMENTS, DataAt, Device, Json, Model, Quiet, RunsDir, deliver
 from .flags import given
 from .screen import Screen
 
@@ -35,12 +35,25 @@ Method = Annotated[
     ),
 ]
 Label = Annotated[str | None, Parameter(help="The label to explain (default: what the network says).")]
+Layer = Annotated[
+    str | None, Parameter(help="The layer that class activation maps draw (default: the last with places).")
+]
+Unit = Annotated[
+    str | None, Parameter(help="Explain a unit instead: LAYER:CHANNEL or LAYER:CHANNEL:ROW:COLUMN.")
+]
+Verdict = Annotated[
+    bool, Parameter(negative="--no-verdict", help="Measure how far each map can be believed.")
+]
 At = Annotated[
     str | None,
     Parameter(
         help="Of the target at one place: X,Y or X0,Y0,X1,Y1 in the picture's pixels, or a mask's file, where white "
         "counts (detectors, segmentation)."
     ),
+]
+Baseline = Annotated[
+    str | None,
+    Parameter(help="Of integrated gradients: black, mean, blurred, with commas between (default: all)."),
 ]
 Also = Annotated[str | None, Parameter(help="A second model, held beside the first under one scale.")]
 Errors = Annotated[
@@ -66,30 +79,28 @@ def explained(
     method: Method = None,
     target: Label = None,
     against: Annotated[str | None, Parameter(help="A label to hold that against, under one scale.")] = None,
-    layer: Annotated[
-        str | None,
-        Parameter(help="The layer that class activation maps draw (default: the last with places)."),
-    ] = None,
-    unit: Annotated[
-        str | None, Parameter(help="Explain a unit instead: LAYER:CHANNEL or LAYER:CHANNEL:ROW:COLUMN.")
-    ] = None,
+    layer: Layer = None,
+    unit: Unit = None,
     at: At = None,
+    baseline: Baseline = None,
     also: Also = None,
     errors: Errors = None,
     top: Annotated[int, Parameter(help="Pictures of each kind, where none is given.")] = 3,
-    verdict: Annotated[
-        bool, Parameter(negative="--no-verdict", help="Measure how far each map can be believed.")
-    ] = True,
+    verdict: Verdict = True,
     out: Out = None,
+    data_at: DataAt = None,
+    runs_dir: RunsDir = "runs",
     device: Device = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Show which places of pictures what a model says of them comes from."""
     from ..verbs.explain import explain as verb
     from ..verbs.explain import new_folder
 
     named = {"method": method, "target": target, "against": against, "layer": layer, "unit": unit, "at": at}
-    more = given({**named, "also": also, "errors": errors})
+    others = {"baseline": baseline, "also": also, "errors": errors, "data_at": data_at, "runs_dir": runs_dir}
+    more = given({**named, **others})
     found: list[dict[str, Any]] = []
 
     def work(screen: Screen) -> Any:
@@ -110,5 +121,5 @@ def explained(
         found.extend(rows.to_json())
         return found if json else rows
 
-    code = deliver(json, work, show_explain.explanations)
+    code = deliver(json, work, show_explain.explanations, quiet=quiet)
     return 2 if found and all("error" in row for row in found) else code

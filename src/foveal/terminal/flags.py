@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # How `--help` arranges the flags. A field not named here stands under "More".
 GROUPS = {
-    "Data": ("reader", "path_column", "label_column", "exclude", "data_home", "split_seed"),
+    "Data": ("reader", "path_column", "label_column", "exclude", "data_home", "split_seed", "data_at"),
     "Run": ("out", "runs_dir", "resume", "seed", "save_seconds"),
     "Search": (
         *("search", "over", "trials", "epochs_total", "points", "stop", "warm_start", "verdict"),

@@ -10,9 +10,9 @@ from cyclopts import App, Group, Parameter
 
 from ..errors import OptionError
 from ..options import ReadOptions, TrainOptions
-from . import show, show_runs
+from . import brief, show, show_runs
 from .app import BEGAN
-from .commands import ARGUMENTS, Json, deliver
+from .commands import ARGUMENTS, DataAt, Json, Quiet, RunsDir, deliver
 from .console import error_console
 from .flags import panel, takes
 from .screen import Screen
@@ -31,7 +31,6 @@ runs = App(
 )
 
 Run = Annotated[str, Parameter(group=ARGUMENTS, help="A run's folder, or its name in --runs-dir.")]
-RunsDir = Annotated[str, Parameter(group=panel("out"), help="Where run folders are.")]
 DataHome = Annotated[
     str | None,
     Parameter(group=panel("data_home"), help="Where downloaded and built-in data and caches lie."),
@@ -71,7 +70,9 @@ def fork(
             help="Begin as the run itself began (start), or with its best or last model's weights.",
         ),
     ] = "start",
+    data_at: DataAt = None,
     json: Json = False,
+    quiet: Quiet = False,
     **options: Any,
 ) -> int:
     """Train a run again with some options changed, on its very pictures and split.
@@ -81,21 +82,31 @@ def fork(
     from ..verbs.fork import fork as verb
 
     def work(screen: Screen) -> dict[str, Any]:
-        return verb(run, from_=from_, screen=screen, began=BEGAN.get(None), **options).to_json()
+        return verb(
+            run, from_=from_, data_at=data_at, screen=screen, began=BEGAN.get(None), **options
+        ).to_json()
 
-    return deliver(json, work, show.training)
+    return deliver(json, work, show.training, quiet=quiet, in_short=brief.training)
 
 
 @runs.command(sort_key=1)
-def resume(run: Run, /, *, runs_dir: RunsDir = "runs", json: Json = False) -> int:
+def resume(
+    run: Run,
+    /,
+    *,
+    data_at: DataAt = None,
+    runs_dir: RunsDir = "runs",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
     """Go on with an interrupted run where it stopped, as foveal train --resume does."""
-    from ..verbs.runs import found
     from ..verbs.train import train as verb
 
     def work(screen: Screen) -> dict[str, Any]:
-        return verb(resume=found(run, runs_dir), screen=screen, began=BEGAN.get(None)).to_json()
+        asked: dict[str, Any] = {"resume": run, "data_at": data_at, "runs_dir": runs_dir}
+        return dict(verb(screen=screen, began=BEGAN.get(None), **asked).to_json())
 
-    return deliver(json, work, show_runs.trained)
+    return deliver(json, work, show_runs.trained, quiet=quiet, in_short=brief.training)
 
 
 @runs.command(sort_key=2)

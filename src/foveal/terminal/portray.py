@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..verbs.portray import Portrayed
-from .commands import ARGUMENTS, Device, Json, Model, deliver
+from .commands import ARGUMENTS, Device, Json, Model, Quiet, RunsDir, deliver
 from .console import text
 from .flags import given
 from .screen import Screen
@@ -33,17 +33,29 @@ def maximize(
     layer: Layer = None,
     channels: Channels = None,
     label: Annotated[str | None, Parameter(help="Climb the score of this class instead.")] = None,
+    unit: Annotated[str | None, Parameter(help="Climb one unit instead: LAYER:CHANNEL:ROW:COLUMN.")] = None,
+    direction: Annotated[
+        str | None,
+        Parameter(
+            help="Climb a mix of the layer's channels: 3=1,8=-0.5, or a .npy file with one number each."
+        ),
+    ] = None,
     steps: Annotated[
         int | None, Parameter(help="64 for a preview, 256 for good.", show_default=False)
     ] = None,
     each: Annotated[int | None, Parameter(help="Pictures for each, unlike each other (default: 1).")] = None,
     out: Out = None,
     device: Device = None,
+    runs_dir: RunsDir = "runs",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Paint pictures that excite channels, a class or a whole layer most, beside the real ones that do."""
-    more = given({"layer": layer, "channels": channels, "label": label, "steps": steps, "each": each})
-    return _portray("maximize", model, data, out, json, {**more, **given({"device": device})})
+    named = {"layer": layer, "channels": channels, "label": label, "unit": unit, "direction": direction}
+    more = given({**named, "steps": steps, "each": each})
+    return _portray(
+        "maximize", model, data, out, (json, quiet), runs_dir, {**more, **given({"device": device})}
+    )
 
 
 def examples(
@@ -56,11 +68,13 @@ def examples(
     top: Annotated[int | None, Parameter(help="Pictures a channel (default: 9).")] = None,
     out: Out = None,
     device: Device = None,
+    runs_dir: RunsDir = "runs",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Find the pictures that excite each channel most, cut to what it sees of them."""
     more = given({"layer": layer, "channels": channels, "top": top, "device": device})
-    return _portray("examples", model, data, out, json, more)
+    return _portray("examples", model, data, out, (json, quiet), runs_dir, more)
 
 
 def activations(
@@ -75,24 +89,33 @@ def activations(
     ] = None,
     out: Out = None,
     device: Device = None,
+    runs_dir: RunsDir = "runs",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Show every layer's feature maps of one picture, the strongest first."""
     more = given({"picture": picture, "layer": layer, "device": device})
-    return _portray("activations", model, None, out, json, more)
+    return _portray("activations", model, None, out, (json, quiet), runs_dir, more)
 
 
 def filters(
     model: Model,
     /,
     *,
-    before: Annotated[str | None, Parameter(help="The model as it was before, to be held against.")] = None,
+    before: Annotated[
+        str | None,
+        Parameter(help="A model to hold it against; start is the run's own as its training began."),
+    ] = None,
     out: Out = None,
     device: Device = None,
+    runs_dir: RunsDir = "runs",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Show the first layer's kernels, and which of them are dead or twice there."""
-    return _portray("filters", model, None, out, json, given({"before": before, "device": device}))
+    return _portray(
+        "filters", model, None, out, (json, quiet), runs_dir, given({"before": before, "device": device})
+    )
 
 
 def space(
@@ -104,11 +127,13 @@ def space(
     method: Annotated[str | None, Parameter(help="pca (default), tsne or umap.")] = None,
     out: Out = None,
     device: Device = None,
+    runs_dir: RunsDir = "runs",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Draw the data as the network sees it: pictures that are alike to it lie close together."""
     more = given({"layer": layer, "method": method, "device": device})
-    return _portray("space", model, data, out, json, more)
+    return _portray("space", model, data, out, (json, quiet), runs_dir, more)
 
 
 def latent(
@@ -119,18 +144,29 @@ def latent(
     layer: Layer = None,
     out: Out = None,
     device: Device = None,
+    runs_dir: RunsDir = "runs",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
     """Find the pictures that it takes for alike; of an autoencoder, walk through its latent space."""
-    return _portray("latent", model, data, out, json, given({"layer": layer, "device": device}))
+    return _portray(
+        "latent", model, data, out, (json, quiet), runs_dir, given({"layer": layer, "device": device})
+    )
 
 
 COMMANDS: tuple[Callable[..., int], ...] = (maximize, examples, activations, filters, space, latent)
 
 
 def _portray(
-    kind: str, model: str, data: str | None, out: str | None, json: bool, options: dict[str, Any]
+    kind: str,
+    model: str,
+    data: str | None,
+    out: str | None,
+    told: tuple[bool, bool],
+    runs_dir: str,
+    options: dict[str, Any],
 ) -> int:
+    """Make a portrait and show it; `told`: as JSON, and quietly."""
     from ..verbs.explain import new_folder
     from ..verbs.portray import portray
 
@@ -140,15 +176,15 @@ def _portray(
 
         folder = new_folder(model) if out is None else Path(out)
         try:
-            made = portray(model, kind, data, out=folder, progress=progress, **options)
+            made = portray(model, kind, data, out=folder, progress=progress, runs_dir=runs_dir, **options)
         except BaseException:
             if out is None:
                 with contextlib.suppress(OSError):
                     folder.rmdir()  # only where nothing was written yet
             raise
-        return made.to_json() if json else made
+        return made.to_json() if told[0] else made
 
-    return deliver(json, work, _shown)
+    return deliver(told[0], work, _shown, quiet=told[1])
 
 
 def _shown(console: Console, made: Portrayed) -> None:

@@ -8,15 +8,23 @@ from cyclopts import Parameter
 
 from ..errors import OptionError
 from ..options import TuneOptions
-from . import show_tune
+from . import brief, show_tune
 from .app import BEGAN
 from .board import Board
-from .commands import Data, Json, deliver
+from .commands import Data, Json, Quiet, deliver
 from .flags import panel, takes
 from .screen import Screen
 
 OF_ONE = ("folds", "find_lr")
 """Options of one training that mean nothing to a study."""
+Resume = Annotated[
+    str | None,
+    Parameter(
+        group=panel("resume"),
+        help="Go on with this study; --minutes, --trials or --epochs-total make its budget larger. Or with this "
+        "comparison; --repeats makes it longer.",
+    ),
+]
 
 
 @takes(TuneOptions, hidden=OF_ONE)
@@ -34,14 +42,7 @@ def tune(
             "(default: what the budget is worth, around the default recipe).",
         ),
     ] = (),
-    resume: Annotated[
-        str | None,
-        Parameter(
-            group=panel("resume"),
-            help="Go on with this study; --minutes, --trials or --epochs-total make its budget larger. Or with this "
-            "comparison; --repeats makes it longer.",
-        ),
-    ] = None,
+    resume: Resume = None,
     compare_searches: Annotated[
         bool,
         Parameter(
@@ -59,13 +60,17 @@ def tune(
         ),
     ] = None,
     json: Json = False,
+    quiet: Quiet = False,
     **options: Any,
 ) -> int:
     """Search for settings that train a better network; every trial is a run of its own."""
     from ..tuners.compared import is_comparison
+    from ..verbs.named import study_named
 
+    if resume is not None:
+        resume = str(study_named(resume, options.pop("runs_dir", "runs")))
     if compare_searches or (resume is not None and is_comparison(resume)):
-        return _searches(json, data, over=over, repeats=repeats, resume=resume, **options)
+        return _searches((json, quiet), data, over=over, repeats=repeats, resume=resume, **options)
     if repeats is not None:
         raise OptionError(
             f"--repeats {repeats} was given to one search.",
@@ -78,13 +83,15 @@ def tune(
         asked: dict[str, Any] = {"over": over, "resume": resume, **options}
         return verb(data, screen=screen, began=BEGAN.get(None), **asked).to_json()
 
-    return deliver(json, work, show_tune.study, Board)
+    return deliver(json, work, show_tune.study, Board, quiet=quiet, in_short=brief.study)
 
 
-def _searches(json: bool, data: str | None, **asked: Any) -> int:
+def _searches(told: tuple[bool, bool], data: str | None, **asked: Any) -> int:
+    """Compare searches; `told`: as JSON, and quietly."""
     from ..verbs.compare_searches import compare_searches as verb
     from . import show_searches
 
-    return deliver(
-        json, lambda screen: verb(data, screen=screen, **asked).to_json(), show_searches.searches, Board
-    )
+    def work(screen: Screen) -> dict[str, Any]:
+        return verb(data, screen=screen, **asked).to_json()
+
+    return deliver(told[0], work, show_searches.searches, Board, quiet=told[1], in_short=brief.comparison)

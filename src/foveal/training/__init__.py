@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from .. import catalog, events, plan
@@ -117,6 +118,13 @@ def resume(
 
 def verify(dataset: Dataset, path: str, data_home: str | None) -> None:
     """Refuse to go on with other pictures than the run began with."""
+    if dataset.reader != "builtin" and not Path(dataset.root).exists():
+        raise RunError(
+            f"The pictures of {path} are no longer at {dataset.root}.",
+            "The pictures where they were; or, of a run, the place that they have moved to.",
+            f"Put them back, or say once where they are: foveal runs resume {path} --data PLACE (or fork, evaluate, "
+            "explain, diagnose).",
+        )
     now = {item.id: item.sha256 for item in examine(dataset, data_home=data_home).items}
     changed = [item.id for item in dataset.items if now.get(item.id) != item.sha256]
     if changed:

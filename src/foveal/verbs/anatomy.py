@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,8 @@ class AnatomyOptions:
     """Write a page of it to this file; effective and signal then are on."""
     svg: str | None = None
     """Write the drawn network to this .svg file."""
+    runs_dir: str = "runs"
+    """Where runs are looked for by name."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def anatomy(
 
     Args:
         network: an architecture's name, a YAML file of layers, a .safetensors file of ours, a run folder (its
-            best model), or a torch module.
+            best model) or its name in `runs_dir`, or a torch module.
         progress: is told, while a model is judged pruned, (judgements made, judgements in all).
         options: see `AnatomyOptions`.
 
@@ -130,6 +133,10 @@ def anatomy(
     chosen = make(AnatomyOptions, options)
     for path, suffix in ((chosen.html, ".html"), (chosen.svg, ".svg")):
         _check_file(path, suffix)
+    if isinstance(network, str | Path):
+        from .named import in_runs
+
+        network = os.fspath(in_runs(network, chosen.runs_dir))
     _check_prune(network, chosen)
     built, name, shape, choices, ending = _network(network, chosen)
     heads: Callable[[], nn.Module] | None = getattr(built, "before_choosing", None)  # of a detector

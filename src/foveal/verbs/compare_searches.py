@@ -24,6 +24,7 @@ from ..tuners import over as wishes
 from ..tuners.compared import FILE, FORMAT, SEARCHES, Searches, name_of, record
 from ..values import span
 from .evaluate import evaluate
+from .named import study_named
 from .train import check_early, data_name
 from .tune import tune
 
@@ -54,7 +55,8 @@ def compare_searches(
         over: what to tune, as in `verbs.tune.tune`; nothing is widened. When not given, what a study of as many
             trainings would tune, of ten at least.
         repeats: how often each search is done (default: 3).
-        resume: the folder of a comparison to go on with instead; only `repeats` may be given, to have more.
+        resume: a comparison to go on with instead, its folder or its name in `runs_dir`; only `repeats` may be
+            given, to have more.
         screen: called with every choice, issue, event and `study.Turn` as it comes.
         options: see `foveal.options.TuneOptions`. Each study has `epochs_total` epochs, or those of `trials` whole
             trainings (25 when not given); `points` is the grid's; `minutes`, `search`, `warm_start` and `verdict`
@@ -68,7 +70,8 @@ def compare_searches(
     if repeats is not None and repeats < 1:
         raise OptionError(f"--repeats {repeats} was given.", "1 or more.", "Give 3 to compare anything.")
     if resume is not None:
-        folder = Path(resume)
+        options = dict(options)
+        folder = study_named(resume, options.pop("runs_dir", "runs"))
         asked = _asked_again(folder, data, over, repeats, options)
     else:
         folder, asked = _begun(data, over, repeats or REPEATS, options, show)

@@ -22,6 +22,7 @@ from ..records.run import Run
 from ..structure.views import Views
 from ..structure.views import check as check_views
 from ..values import PARTS, Batch, Dataset, Evaluation, Issue, Item
+from .named import find_again, model_named, run_of
 
 Progress = Callable[[str, int, int], None]
 """Told what is done (`examining`, `evaluating`), pictures done, pictures in all."""
@@ -35,19 +36,23 @@ def evaluate(
     device: str | None = None,
     batch: int = 64,
     views: int | None = None,
+    data_at: str | Path | None = None,
+    runs_dir: str | Path = "runs",
     progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
     """Judge a model on a labelled data set.
 
     Args:
-        model: a .safetensors file of ours, a run folder (its best model), a network's name (as
-            published), or a Model.
+        model: a .safetensors file of ours, a run's folder (its best model) or its name in `runs_dir`, a network's
+            name (as published), or a Model.
         data: a data set; when not given, the run's own, split and all.
         split: `train`, `val` or `test`; when not given, `test` where there is one, then `val`,
             or everything where the data has no splits.
         views: how often each picture is looked at, see `foveal.structure.views.Views`; when not given, as
             often as when the run was judged.
+        data_at: where the run's own pictures are now, if they have moved; the run then knows it.
+        runs_dir: where runs are looked for by name.
         progress: is told what is done, pictures done, pictures in all.
         options: see `foveal.options.ReadOptions`.
 
@@ -63,7 +68,11 @@ def evaluate(
         raise OptionError(
             f"--split {split} was given.", f"One of {', '.join(PARTS)}.", "Choose one of these."
         )
+    model = model_named(model, runs_dir)
     loaded = model if isinstance(model, Model) else model_of(model)
+    if data_at is not None:
+        tell = None if progress is None else lambda done, total: progress("examining", done, total)
+        find_again(model, data, data_at, "evaluate", read_options.data_home, tell)
     loaded.network.to(where)
     part, batches, issues = pictures_for(loaded, model, data, split, batch, read_options, progress)
     views = loaded.preprocessing.views if views is None else views
@@ -157,20 +166,19 @@ def _check_batch(batch: int) -> None:
 
 def _own_data(model: str | Path | Model) -> Dataset:
     """The data of the run that the model lies in."""
-    path = None if isinstance(model, Model) else Path(model)
-    folder = path if path is not None and path.is_dir() else path.parent if path is not None else None
+    folder = run_of(model)
     if folder is None or not (folder / "data.json").exists():
         raise DataError(
             "No data was given, and the model does not lie in a run folder that knows its own.",
             "A data set, or a run folder as the model.",
             "foveal evaluate MODEL DATA",
         )
-    dataset = Run.open(str(folder)).dataset
+    dataset = Run.open(folder).dataset
     if dataset.reader != "builtin" and not Path(dataset.root).exists():
         raise DataError(
             f"The data of {folder} is no longer at {dataset.root}.",
-            "The pictures where they were in training, or another place given as DATA.",
-            f"foveal evaluate {folder} DATA",
+            "The pictures where they were in training, the place that they have moved to, or other ones (DATA).",
+            f"foveal evaluate {folder} --data PLACE",
         )
     return dataset
 

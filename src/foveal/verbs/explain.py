@@ -13,6 +13,7 @@ from ..explaining.explained import Explanation
 from ..folders import claim_next, safe_stem
 from ..values import Choice, Target
 from .explain_files import PAGE, Writer, write_page
+from .named import find_again, model_named
 from .predict import find_pictures, loaded_model
 
 if TYPE_CHECKING:
@@ -63,27 +64,18 @@ class Explanations(list[Explanation]):
 
 
 def explain(
-    model: Model | Place,
-    pictures: Picture | Iterable[Picture] | None = None,
-    *,
-    method: str | Sequence[str] | None = None,
-    target: str | None = None,
-    against: str | None = None,
-    layer: str | None = None,
-    unit: str | None = None,
-    at: Where | None = None,
-    also: Model | Place | None = None,
-    errors: str | None = None,
-    top: int = 3,
-    verdict: bool = True,
-    out: Place | None = None,
-    device: str | None = None,
+    model: Model | Place, pictures: Picture | Iterable[Picture] | None = None, *,
+    method: str | Sequence[str] | None = None, target: str | None = None, against: str | None = None,
+    layer: str | None = None, unit: str | None = None, at: Where | None = None,
+    baseline: str | Sequence[str] | None = None,
+    also: Model | Place | None = None, errors: str | None = None, top: int = 3, verdict: bool = True,
+    out: Place | None = None, device: str | None = None, data_at: Place | None = None, runs_dir: Place = "runs",
     progress: Callable[[int, int], None] | None = None,
-) -> Explanations:
+) -> Explanations:  # fmt: skip
     """Show which places of pictures what a model says of them comes from, and how far that can be believed.
 
     Args:
-        model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
+        model: a model or its file, a run's folder (its best model) or its name in `runs_dir`, or a published network's.
         pictures: files, folders that are looked through with all their subfolders, and Pillow pictures. When not
             given, the run's most telling ones: its worst mistakes, surest hits and nearest calls.
         method: names of explainers, or `all`; when not given, `gradcam`, and `occlusion` where the pictures are few.
@@ -93,11 +85,14 @@ def explain(
         unit: one of the network's units to explain instead, `LAYER:CHANNEL` or `LAYER:CHANNEL:ROW:COLUMN`.
         at: where detectors and segmentation are asked about the target: x, y or x0, y0, x1, y1 in the picture, or a
             mask of its size: a file whose white pixels count, or an array of truths `HW`.
+        baseline: what integrated gradients are measured beside: `black`, `mean`, `blurred`, or several (default: all).
         also: a second model, or epoch, that explains what the first says of each picture too, under one scale.
         errors: a label whose mistakes in the run are explained and summed; `LABEL>SAID` for those taken for that.
         top: how many pictures of each kind, where none is given.
         verdict: measure how far each map can be believed; takes most of the time for few pictures.
         out: a folder for maps (.npy), overlays (.png), `explanations.json` and a page; without one nothing is written.
+        data_at: where the run's own pictures are now, if they have moved; the run then knows it.
+        runs_dir: where runs are looked for by name.
         progress: is told (maps of pictures done, maps in all).
 
     A map is float32 `HW` of the picture's own size, signed. A picture that cannot be read has a row with its `error`.
@@ -110,10 +105,16 @@ def explain(
     """
     _check(top, also, errors)
     names = _methods(method)
+    model, also = model_named(model, runs_dir), None if also is None else model_named(also, runs_dir)
     loaded = loaded_model(model, device, "explain")
+    if data_at is not None:
+        find_again(model, pictures, data_at, "explain")
+    from ..explaining.aim import told_of
+
     aim = _aim(loaded, target, against, unit, at, also)
     given, chosen = _of_errors(model, errors, pictures, aim) if errors else _given(model, pictures, top, aim)
     wanted, choices = _wanted(loaded, names, aim, against or "", layer or "", given, verdict)
+    wanted = dataclasses.replace(wanted, told=told_of(baseline, wanted.methods))
     where, keep = (None, None) if out is None else (Path(out), Writer(Path(out)))
     # what is summed stays in memory until it was
     found, name = _explained(model, loaded, also, device, given, wanted, None if errors else keep, progress)
@@ -214,7 +215,7 @@ def _wanted(
 
     known, choices, strict_ = explaining.explainers(), [], True
     if names is None:
-        names, why = _default(known, aim, layer, len(given), hasattr(model.task, "explained"))
+        names, why = _default(known, aim, layer, len(given), _alone(model))
         choices.append(Choice("method", ", ".join(names), why))
         strict_ = False
     elif names == ("all",):
@@ -228,25 +229,37 @@ def _wanted(
             "Add one of them with --method, or leave --layer out.",
         )
     if aim is None:
-        both = "; for mistakes what is true as well, and the one rather than the other"
-        why = f"what it says of each picture{both if any(len(one.targets) > 1 for one in given) else ''}"
-        choices.append(Choice("target", "the network's own", why))
+        choices.append(Choice("target", "the network's own", _own_targets(given)))
     return explaining.Wanted(names, aim, against, layer, verdict, strict_), choices
 
 
+def _own_targets(given: Sequence[Given]) -> str:
+    """What is explained where nothing is named, in words."""
+    if any(target.at for one in given for target in one.targets):
+        return "of each picture the surest wrong object and the largest missed one, else the surest"
+    if given and all(len(one.targets) == 1 and one.targets[0].against for one in given):
+        return "what was said rather than what is true"
+    both = "; for mistakes what is true as well, and the one rather than the other"
+    return f"what it says of each picture{both if any(len(one.targets) > 1 for one in given) else ''}"
+
+
+def _alone(model: Model) -> str:
+    """Why a class activation map would say little of what the model says; nothing where it would say enough."""
+    if hasattr(model.task, "explained"):
+        return "a detector's head works on several maps, of which a class activation map would see one"
+    return "" if model.labels else "the network makes a picture, and has no class whose map could be weighed"
+
+
 def _default(
-    known: Sequence[str], aim: Target | None, layer: str, pictures: int, several: bool
+    known: Sequence[str], aim: Target | None, layer: str, pictures: int, alone: str
 ) -> tuple[tuple[str, ...], str]:
     if aim is not None and aim.layer:
         names = tuple(name for name in OF_UNITS if name in known) or ("gradient",)
         return names, "both work on the picture itself, wherever in the network the unit lies"
     if layer:
         return (DEFAULT,), "the layer's maps, weighted by what they do for the score"
-    if several and WITNESS in known:
-        return (WITNESS,), (
-            "a detector's head works on several maps, of which a class activation map would see one; this works on "
-            "the picture itself"
-        )
+    if alone and WITNESS in known:
+        return (WITNESS,), f"{alone}; this works on the picture itself"
     if pictures <= FEW and WITNESS in known:
         return (DEFAULT, WITNESS), (
             "the last maps by what they do for the score, in one pass; and as a witness that needs no gradients what "
@@ -373,11 +386,12 @@ def _apart(first: str, second: str, model: Model | Place, also: Model | Place) -
 
 
 def _of_run(model: Model | Place, top: int, aim: Target | None) -> tuple[list[Given], list[Choice]]:
-    from ..explaining.telling import telling
+    from ..explaining.telling import is_dense, telling
 
     run = _run_of(model, "No picture was given", "foveal explain MODEL picture.jpg folder")
     found = telling(run, top)
     if aim is not None:
         found = [dataclasses.replace(one, targets=()) for one in found]
-    why = f"none was given: the worst mistakes, the surest hits and the nearest calls, {top} of each at most"
+    why = "the worst mistakes, the surest hits and the nearest calls"
+    why = f"none was given: {'the worst and the best' if is_dense(run) else why}, {top} of each at most"
     return found, [Choice("pictures", f"{len(found)} of the run's own", why)]

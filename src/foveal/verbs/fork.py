@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import RunError
+from ..records.moved import moved
 from ..records.run import is_folds
 from ..records.trained import Trained
 from ..training.fork import Source
 from ..training.fork import fork as fork_run
+from .named import weights_named
 from .runs import found
 from .train import reported
 
@@ -20,6 +22,7 @@ def fork(
     run: str | os.PathLike[str],
     *,
     from_: Source = "start",
+    data_at: str | os.PathLike[str] | None = None,
     screen: Callable[[Any], None] | None = None,
     began: float | None = None,
     **changes: Any,
@@ -32,6 +35,7 @@ def fork(
     Args:
         run: a run's folder, or the name of a run in `runs_dir`.
         from_: `start` begins as the run itself began; `best` and `last` begin with that model's weights.
+        data_at: where the run's pictures are now, if they have moved; both then know it.
         screen: called with every choice and event as it comes.
         began: Unix time from which seconds and `minutes` count (default: now).
         changes: see `foveal.options.TrainOptions`; not those that say what the data is.
@@ -49,4 +53,8 @@ def fork(
             f"Give one of them ({folder / 'fold-1'}), or train anew: foveal train DATA --folds ...",
         )
     show = screen or (lambda message: None)
+    if data_at is not None:
+        moved(folder, data_at, progress=lambda done, total: show(("examining", done, total)))
+    if changes.get("weights") is not None:
+        changes["weights"] = weights_named(changes["weights"], changes.get("runs_dir", "runs"))
     return reported(fork_run(folder, changes, show, began, from_), show)

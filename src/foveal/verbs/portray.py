@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, OptionError, writing
 from ..storage import strict, write_whole
-from ..values import Target
+from .named import model_named, run_of
 from .predict import find_pictures
 
 if TYPE_CHECKING:
     from ..contracts import Portrayal
     from ..explaining.given import Given
+    from ..explaining.goals import Mix
     from ..model import Model
+    from ..structure.subject import Subject
 
     Place = str | os.PathLike[str]
 
 PICTURE, ROWS, PAGE = "portrait.png", "portrait.json", "index.html"
+START = "start"
+"""What `before` calls the run's own model as its training began."""
 NEEDS_DATA = ("examples", "space", "latent")
 
 
@@ -53,27 +57,17 @@ class Portrayed:
 
 
 def portray(
-    model: Model | Place,
-    kind: str = "maximize",
-    data: Place | None = None,
-    *,
-    picture: Place | None = None,
-    layer: str | None = None,
-    channels: Sequence[int] | str | None = None,
-    label: str | None = None,
-    before: Model | Place | None = None,
-    method: str | None = None,
-    steps: int | None = None,
-    each: int | None = None,
-    top: int | None = None,
-    out: Place | None = None,
-    device: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Portrayed:
+    model: Model | Place, kind: str = "maximize", data: Place | None = None, *,
+    picture: Place | None = None, layer: str | None = None, channels: Sequence[int] | str | None = None,
+    label: str | None = None, unit: str | None = None, direction: Mix | None = None,
+    before: Model | Place | None = None, method: str | None = None, steps: int | None = None,
+    each: int | None = None, top: int | None = None, out: Place | None = None, device: str | None = None,
+    runs_dir: Place = "runs", progress: Callable[[int, int], None] | None = None,
+) -> Portrayed:  # fmt: skip
     """A portrait of what a network has learned.
 
     Args:
-        model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
+        model: a model or its file, a run's folder (its best model) or its name in `runs_dir`, or a published network's.
         kind: `maximize` paints what excites channels or a class most; `examples` finds the pictures that do;
             `activations` shows all layers' maps of one picture; `filters` the first layer's kernels; `space` the
             data as the network sees it, alike pictures close together; `latent` the pictures nearest to some, and of
@@ -83,12 +77,17 @@ def portray(
         layer: by name (`foveal anatomy` lists them).
         channels: of that layer, counting from 0, `3,8,20`.
         label: for `maximize`: the class whose score is climbed.
-        before: for `filters`: the model as it was before, or another of the same network.
+        unit: for `maximize`: `LAYER:CHANNEL:ROW:COLUMN`, one cell of a channel's map.
+        direction: for `maximize`: a mix of the layer's channels, as their weights `{3: 1, 8: -0.5}` or `3=1,8=-0.5`, or
+            one number for each, as a sequence or a .npy file.
+        before: for `filters`: the model as it was before, another of the same network, or `start`: the run's own as its
+            training began.
         method: for `space`: `pca`, `tsne` or `umap`.
         steps: for `maximize`: 64 for a preview, 256 for good.
         each: for `maximize`: pictures for each goal, unlike each other.
         top: for `examples`: pictures a channel.
         out: a folder for the picture (.png) and the numbers (.json).
+        runs_dir: where runs are looked for by name.
         progress: is told (hundredths done, 100).
 
     Raises:
@@ -96,9 +95,12 @@ def portray(
         DataError, ModelError, OptionError: what is given cannot be used, or belongs to another kind.
         DiskError: nothing can be written to `out`.
     """
+    model = model_named(model, runs_dir)
+    if before is not None and (before != START or Path(START).exists()):
+        before = model_named(before, runs_dir)
     asked = {
-        "picture": picture, "layer": layer, "channels": _channels(channels), "label": label, "before": before,
-        "method": method, "steps": steps, "each": each, "top": top,
+        "picture": picture, "layer": layer, "channels": _channels(channels), "label": label, "unit": unit,
+        "direction": direction, "before": before, "method": method, "steps": steps, "each": each, "top": top,
     }  # fmt: skip
     made = _made(model, kind, data, device, asked, progress or (lambda done, total: None))
     if out is None:
@@ -125,15 +127,16 @@ def _made(
     loaded = loaded_model(model, device, f"explain {kind}")
     given, kinds = _pictures(model, data, kind)
     sitting = sitting_of(loaded, given)
+    options = _options(kind, model, loaded, sitting.subject, **asked, kinds=kinds or None)
     made: Portrayal | None = None
-    for made in module.portray(sitting, **_options(kind, loaded, **asked, kinds=kinds or None)):
+    for made in module.portray(sitting, **options):
         progress(round(100 * made.done), 100)
     assert made is not None, "a portrait gives at least itself"
     return Portrayed(kind, made, module.CANNOT, module.SOURCE)
 
 
 OF_KIND = {
-    "maximize": ("layer", "channels", "label", "steps", "each"),
+    "maximize": ("layer", "channels", "label", "unit", "direction", "steps", "each"),
     "examples": ("layer", "channels", "top"),
     "activations": ("picture", "layer"),
     "filters": ("before",),
@@ -143,7 +146,7 @@ OF_KIND = {
 """Which options mean something for a kind."""
 
 
-def _options(kind: str, model: Model, **given: Any) -> dict[str, Any]:
+def _options(kind: str, place: Model | Place, model: Model, subject: Subject, **given: Any) -> dict[str, Any]:
     """The options of this kind's `portray`.
 
     Raises:
@@ -160,39 +163,21 @@ def _options(kind: str, model: Model, **given: Any) -> dict[str, Any]:
         )
     chosen = {name: value for name, value in given.items() if value is not None and name in known}
     if kind == "maximize":
-        return _goals(model, chosen)
+        return _goals(model, subject, chosen)
     if kind == "activations":
         return _of_picture(model, chosen)
     if kind == "filters" and "before" in chosen:
-        chosen["before"] = _other(model, chosen["before"])
+        chosen["before"] = _other(place, model, chosen["before"])
     return chosen
 
 
-def _goals(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
+def _goals(model: Model, subject: Subject, chosen: dict[str, Any]) -> dict[str, Any]:
     """What is to be climbed, as `maximize` takes it."""
-    from ..explaining.given import explainable
+    from ..explaining.goals import goals_of
 
-    layer, channels, label = (chosen.pop(name, None) for name in ("layer", "channels", "label"))
-    if label is not None and (layer is not None or channels is not None):
-        raise OptionError(
-            "--label was given with --layer or --channels.",
-            "A class, or channels of a layer.",
-            "Leave one out.",
-        )
-    if label is not None:
-        return {**chosen, "goals": [explainable(model.task).target(label)]}
-    if channels is not None and layer is None:
-        raise OptionError(
-            "--channels was given without --layer.",
-            "The channels of a named layer.",
-            "For example --layer layer4 --channels 0,1,2; foveal anatomy MODEL lists the layers.",
-        )
-    if layer is None:
-        return chosen
-    from ..portraits.maximize import Dream
-
-    goals = [Dream(layer)] if channels is None else [Target(layer=layer, channel=n) for n in channels]
-    return {**chosen, "goals": goals}
+    named = ("layer", "channels", "label", "unit", "direction")
+    goals = goals_of(model, subject, **{name: chosen.pop(name) for name in named if name in chosen})
+    return {**chosen, "goals": goals} if goals else chosen
 
 
 def _of_picture(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
@@ -210,14 +195,27 @@ def _of_picture(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _other(model: Model, before: Model | Place) -> Any:
+def _other(place: Model | Place, model: Model, before: Model | Place) -> Subject:
+    """The network to hold the filters against: another's, or the run's own as its training began."""
+    from ..explaining.given import network_of
+    from ..records.run import Run
     from ..structure.subject import Subject
+    from .begun import begun_model
     from .predict import loaded_model
 
+    if before == START and not Path(START).exists():
+        folder = run_of(place)
+        if folder is None:
+            raise DataError(
+                f"--before {START} was given, and the model lies in no run that knows how it began.",
+                "A run's folder as the model, or another model after --before.",
+                f"foveal explain filters RUN --before {START}",
+            )
+        other = begun_model(Run.open(folder))
+    else:
+        other = loaded_model(before, None, "explain filters")
     pre = model.preprocessing
-    return Subject.of(
-        loaded_model(before, None, "explain filters").network, (1, pre.channels, pre.size, pre.size)
-    )
+    return Subject.of(network_of(other), (1, pre.channels, pre.size, pre.size))
 
 
 def _channels(given: Sequence[int] | str | None) -> list[int] | None:

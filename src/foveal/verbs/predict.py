@@ -17,6 +17,7 @@ from ..folders import claim_next, safe_stem
 from ..storage import write_whole
 from ..values import Prediction, figure
 from . import in_tiles
+from .named import model_named
 from .told import SURE, is_object
 from .written import Writer, drawn, formats_of
 
@@ -114,24 +115,18 @@ class Predictions(list[Prediction]):
 
 def predict(
     model: Model | str | os.PathLike[str],
-    pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    *,
-    top: int = 5,
-    batch: int | None = None,
-    device: str | None = None,
-    csv: str | os.PathLike[str] | None = None,
-    views: int | None = None,
-    tiles: int | None = None,
-    out: str | os.PathLike[str] | Callable[[], Path] | None = None,
-    format: str | Sequence[str] | None = None,
-    min_probability: float | None = None,
+    pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *,
+    top: int = 5, batch: int | None = None, device: str | None = None,
+    csv: str | os.PathLike[str] | None = None, views: int | None = None, tiles: int | None = None,
+    out: str | os.PathLike[str] | Callable[[], Path] | None = None, format: str | Sequence[str] | None = None,
+    min_probability: float | None = None, runs_dir: str | os.PathLike[str] = "runs",
     progress: Callable[[int, int], None] | None = None,
-) -> Predictions:
+) -> Predictions:  # fmt: skip
     """What the model says of pictures: for each the `top` labels, most probable first, and all that a model of several
     labels calls present; a number; all objects with boxes and masks; all classes with masks; the picture made of it.
 
     Args:
-        model: a model, a model's file, a run's folder (its best model), or a network's name (as published).
+        model: a model or its file, a run's folder (its best model) or its name in `runs_dir`, or a published network's.
         pictures: files, and folders that are looked through with all their subfolders, in the order of their names.
         batch: pictures computed together.
         csv: also write the rows to this file.
@@ -144,6 +139,7 @@ def predict(
         format: what is written: `drawn`, `coco`, `voc`, `yolo` and `masks`, with commas between.
         min_probability: leave out objects less probable than this. When not given, all are in the rows and in COCO's
             file, which tells probabilities, and those from 0.5 in the other formats.
+        runs_dir: where runs are looked for by name.
         progress: is told (pictures done, pictures in all).
 
     Boxes are x0, y0, x1, y1 in the picture's own pixels, masks COCO's compressed run lengths. A picture that cannot be
@@ -157,6 +153,7 @@ def predict(
     """
     _check(top, batch, min_probability)
     asked = formats_of(format)
+    model = model_named(model, runs_dir)
     network = _looking(loaded_model(model, device, "predict"), views, tiles)
     bases = _bases([pictures] if isinstance(pictures, str | os.PathLike) else list(pictures))
     writer = _writer(model, network, out, asked, bases, min_probability)
@@ -199,10 +196,10 @@ def _said(model: Model, paths: Sequence[str], batch: int, tiles: int | None) -> 
 
 def new_folder(model: Model | str | os.PathLike[str]) -> Path:
     """A folder for predictions that no other has: `predicted/<model>-<n>`."""
-    return claim_next(Path(HOME), safe_stem(_named(model)))
+    return claim_next(Path(HOME), safe_stem(called(model)))
 
 
-def _named(model: Model | str | os.PathLike[str]) -> str:
+def called(model: Model | str | os.PathLike[str]) -> str:
     """What to call the model: its run's, file's or network's name."""
     if not isinstance(model, str | os.PathLike):
         return str(model.card.architecture["name"])
@@ -221,7 +218,7 @@ def _writer(
     given = isinstance(out, str | os.PathLike)
     folder = Path(out) if isinstance(out, str | os.PathLike) else None
     place = out if callable(out) else lambda: new_folder(model) if folder is None else folder
-    title = f"What {_named(model)} says"
+    title = f"What {called(model)} says"
     return Writer(place, network.labels, asked, default=given, bases=bases, least=least, title=title)
 
 

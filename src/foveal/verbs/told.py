@@ -30,7 +30,7 @@ def told(rows: Sequence[Mapping[str, Any]], least: float = SURE) -> str:
         seen = Counter(str(row["label"]) for row in above(rows, least) if is_object(row))
         named = [f"{count} {label}" for label, count in seen.most_common()]
         surest = max(rows, key=lambda row: row.get("probability") or 0.0)
-        return _some(named) or f"none from {_percent(least)}; the surest {_sure(surest)}"
+        return _some(named) or f"none of {_percent(least)} or more; the surest is {_sure(surest)}"
     if any("share" in row for row in rows):
         ordered = sorted((row for row in rows if "share" in row), key=lambda row: -row["share"])
         return _some([f"{row['label']} {_percent(row['share'])}" for row in ordered])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import time
 from collections.abc import Callable
@@ -21,12 +22,15 @@ from ..plan import recipes
 from ..plan.range_test import planned_at_found_rate
 from ..plan.rehearsal import Rehearsal, rehearse
 from ..readers import prepare
+from ..records.moved import moved
 from ..records.run import Run, is_folds
 from ..records.trained import Trained
 from ..report import write as write_report
 from ..training import folds, launch
 from ..training.folds import Folds
 from ..training.several import together
+from .named import weights_named
+from .runs import found as run_named
 
 Screen = Callable[[Any], None]
 
@@ -37,6 +41,7 @@ def train(
     *,
     resume: str | Path | None = None,
     dry_run: Literal[False] = False,
+    data_at: str | Path | None = None,
     screen: Screen | None = None,
     began: float | None = None,
     **options: Any,
@@ -60,6 +65,7 @@ def train(
     *,
     resume: str | Path | None = None,
     dry_run: bool = False,
+    data_at: str | Path | None = None,
     screen: Screen | None = None,
     began: float | None = None,
     **options: Any,
@@ -68,8 +74,9 @@ def train(
 
     Args:
         data: where the pictures are.
-        resume: a run folder to go on with instead; it keeps its own data and options.
+        resume: a run's folder to go on with instead, or its name in `runs_dir`; it keeps its own data and options.
         dry_run: only say what would be done: schedule, time, memory, parameter groups, every choice.
+        data_at: where the pictures of the resumed run are now, if they have moved; it then knows it.
         screen: called with every choice, issue and event as it comes.
         began: Unix time from which seconds and `minutes` count (default: now).
         options: see `foveal.options.TrainOptions`; what is left out is chosen, with a reason. With
@@ -82,23 +89,29 @@ def train(
     """
     began = time.time() if began is None else began
     show = screen or (lambda message: None)
-    return together(lambda: _trained(data, resume, dry_run, show, began, options))
+    return together(lambda: _trained(data, resume, dry_run, data_at, show, began, options))
 
 
 def _trained(
     data: str | Path | None,
     resume: str | Path | None,
     dry_run: bool,
+    data_at: str | Path | None,
     show: Screen,
     began: float,
     options: dict[str, Any],
 ) -> Trained | Folds | Rehearsal:
     if resume is not None:
         _check_alone(resume, data, {**options, **({"dry_run": True} if dry_run else {})})
-        if is_folds(resume):
-            return _all_reported(folds.go_on(str(resume), show, began), show)
-        return reported(training.resume(str(resume), show, began), show)
+        return _gone_on(run_named(resume, options.get("runs_dir", "runs")), data_at, show, began)
+    if data_at is not None:
+        raise OptionError(
+            f"--data {data_at} was given to a new training.",
+            "The place that the pictures of a resumed run have moved to.",
+            f"To train on these pictures: foveal train {data_at}; to go on with a run: add --resume RUN",
+        )
     wanted = make(TrainOptions, options)
+    wanted = dataclasses.replace(wanted, weights=weights_named(wanted.weights, wanted.runs_dir))
     _check_several(wanted, dry_run)
     before = launch.begun(wanted)
     if before is not None:  # torchrun has started its processes again
@@ -133,6 +146,15 @@ def _trained(
     done = reported(training.start(dataset, planned, name, show, began, split, found=found), show)
     launch.forget(wanted)
     return done
+
+
+def _gone_on(folder: Path, data_at: str | Path | None, show: Screen, began: float) -> Trained | Folds:
+    """Go on with a run or with a set of folds."""
+    if data_at is not None:
+        moved(folder, data_at, progress=lambda done, total: show(("examining", done, total)))
+    if is_folds(folder):
+        return _all_reported(folds.go_on(str(folder), show, began), show)
+    return reported(training.resume(str(folder), show, began), show)
 
 
 def data_name(data: str | Path | None) -> str:
@@ -179,12 +201,14 @@ def _all_reported(done: Folds, show: Screen) -> Folds:
 
 
 def _check_alone(resume: str | Path, data: str | Path | None, options: dict[str, Any]) -> None:
-    if data is not None or options:
-        what = str(data) if data is not None else ", ".join(sorted(options))
+    others = sorted(options.keys() - {"runs_dir"})
+    if data is not None or others:
+        what = str(data) if data is not None else ", ".join(others)
         raise OptionError(
             f"--resume {resume} was given together with {what}.",
             "A resumed run goes on with its own data and options, so that it ends as it would have.",
-            f"foveal train --resume {resume}, or foveal runs fork {resume} to change options",
+            f"foveal train --resume {resume}, with --data PLACE if its pictures have moved; or foveal runs fork "
+            f"{resume} to change options",
         )
 
 

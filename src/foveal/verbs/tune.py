@@ -22,6 +22,7 @@ from ..tuners.orders import Place
 from ..tuners.places import LocalWorkers
 from ..tuners.record import keep
 from ..tuners.tuner import Tuner
+from .named import study_named, weights_named
 from .train import check_early, data_name
 
 Screen = Callable[[Any], None]
@@ -49,9 +50,9 @@ def tune(
         data: where the pictures are.
         over: what to tune: texts like `lr=log(1e-4,1e-1)`, `momentum=0.8..0.99`, `network=resnet18,densenet121`; or a
             mapping from an option to such a text, to a list of values, or to a pair of floats, its ends.
-        resume: the folder of a study to go on with instead. It keeps its own data and options; only `minutes`,
-            `trials` and `epochs_total` may be given, to make its budget larger: they count from its beginning;
-            and `cluster`, to go on elsewhere (`none`: here).
+        resume: a study to go on with instead, its folder or its name in `runs_dir`. It keeps its own data and options;
+            only `minutes`, `trials` and `epochs_total` may be given, to make its budget larger: they count from its
+            beginning; and `cluster`, to go on elsewhere (`none`: here).
         screen: called with every choice, issue, event and `study.Turn` as it comes.
         began: Unix time from which `minutes` count (default: now).
         options: see `foveal.options.TuneOptions`.
@@ -63,8 +64,11 @@ def tune(
     began = time.time() if began is None else began
     show = screen or (lambda message: None)
     if resume is not None:
-        return _gone_on(Path(resume), data, over, options, show, began)
+        options = dict(options)
+        folder = study_named(resume, options.pop("runs_dir", "runs"))
+        return _gone_on(folder, data, over, options, show, began)
     wanted = make(TuneOptions, options)
+    wanted = dataclasses.replace(wanted, weights=weights_named(wanted.weights, wanted.runs_dir))
     check_early(begin.training_options(wanted), False)
     with joined(wanted.cluster) as ray:
         return _begun(None if data is None else str(data), wanted, over, show, began, ray)
