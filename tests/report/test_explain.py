@@ -65,6 +65,10 @@ def test_everything_is_said_and_nothing_fetched() -> None:
         "two pictures, two maps"
     )
     assert "0.90" in made
+    assert "as measured here" in made
+    plain = page([explanation(1)], "a network")
+    assert "was not measured" in plain
+    assert "<table" not in plain
     part = page(rows, "a network", whole=False)
     assert "<html" not in part
 
