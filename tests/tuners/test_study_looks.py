@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import html
 import math
 import time
 from pathlib import Path
@@ -18,9 +20,12 @@ from foveal import plan, training
 from foveal.charts.parallel import parallel_svg
 from foveal.charts.places import Axis, calm, spaced
 from foveal.charts.slices import slice_svg
+from foveal.doctor.kept import before
+from foveal.errors import DivergedError
 from foveal.options import TrainOptions, make
 from foveal.ranges import Range
 from foveal.readers import prepare
+from foveal.records.run import Run
 from foveal.records.study import Again, Study, place_of
 from foveal.records.trained import EVALUATION
 from foveal.report.flipped import flipped
@@ -213,14 +218,14 @@ def test_a_setting_that_matters_leans_and_one_that_does_not_is_left_open(tmp_pat
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Two trials that were really trained, the default at a rate that is far too low."""
+    """Three trials that were really trained: the default at a rate that is far too low, and one that diverges."""
     home = tmp_path_factory.mktemp("real")
     layers = ("conv 8 3x3", "bn", "relu", "maxpool 2", "conv 16 3x3", "bn", "relu", "gap", "linear")
     (home / "small.yaml").write_text("layers:\n" + "".join(f"  - {line}\n" for line in layers))
     dataset, split = prepare(str(split_folder(home / "shapes", val=12, size=16)), TrainOptions(), 0)
     folder = study(home / "s", defaults={"lr": 1e-6})
     (folder / "trials").mkdir()
-    for number, rate in enumerate((1e-6, 0.1)):
+    for number, rate in enumerate((1e-6, 0.1, 1e6)):
         out = place_of(folder, number)
         write_json(out.with_suffix(".json"), {"number": number, "options": {"lr": rate}, "origin": "told"})
         options = make(
@@ -237,8 +242,19 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Study:
             },
         )
         planned = plan.make(dataset, options)
-        training.start(dataset, planned, "shapes", lambda m: None, time.time(), split, judged_on="val")
+        with contextlib.suppress(DivergedError):
+            training.start(dataset, planned, "shapes", lambda m: None, time.time(), split, judged_on="val")
     return Study.read(folder)
+
+
+def test_a_trial_that_diverged_is_diagnosed(real: Study) -> None:
+    burst = real.trials[2]
+    assert [trial.state for trial in real.trials] == ["finished", "finished", "diverged"]
+    row = html.unescape(page(real)).split("trial 2</th>")[1].split("</tr>")[0]
+    found = before(Run(burst.run))
+    assert found is not None
+    assert f"The doctor: {found.findings[0].says} {found.findings[0].cure.says}" in row
+    assert f"foveal diagnose {burst.run}" in row
 
 
 def test_pictures_that_change_are_those_of_which_one_is_right(real: Study) -> None:
