@@ -62,7 +62,8 @@ class Finding:
     """An illness of a run. `error`: the result means nothing or nothing was learned; `warning`: it costs much.
     `confidence` is how sure its author holds such findings to be, 0 to 1; the benchmark measures all of them together.
     `symptoms` are the findings that this one explains; `direct`: what is wrong was seen itself, as the part was done
-    again beside the run's own, and not by what it led to."""
+    again beside the run's own, and not by what it led to; `aside`: it is so, and was measured to change the result
+    little."""
 
     rule: str
     severity: Severity
@@ -73,6 +74,7 @@ class Finding:
     confidence: float = 0.9
     symptoms: tuple[Finding, ...] = ()
     direct: bool = False
+    aside: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,6 +87,7 @@ class Finding:
             "confidence": self.confidence,
             "symptoms": [one.to_json() for one in self.symptoms],
             "direct": self.direct,
+            "aside": self.aside,
         }
 
     @classmethod
@@ -103,6 +106,7 @@ class Finding:
             data["confidence"],
             tuple(cls.from_json(one) for one in data["symptoms"]),
             bool(data.get("direct", False)),
+            bool(data.get("aside", False)),
         )
 
 

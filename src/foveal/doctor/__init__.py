@@ -79,6 +79,8 @@ def _folded(found: Mapping[str, Finding]) -> tuple[Finding, ...]:
     order = sorted(found, key=lambda name: _place(found[name]))
     owner: dict[str, str] = {}
     for name in order:
+        if found[name].aside:
+            continue
         rule = catalog.find(KIND, name)
         for other in (*rule.EXPLAINS, *(getattr(rule, "WHERE_SEEN", ()) if found[name].direct else ())):
             if other not in found or other == name or _under(name, other, owner):
@@ -109,7 +111,9 @@ def _under(name: str, other: str, owner: Mapping[str, str]) -> bool:
 def _place(finding: Finding) -> tuple[float, int, float]:
     rule = catalog.find(KIND, finding.rule)
     level: float = get_args(Level).index(rule.LEVEL)
-    if finding.direct and level > SEEN:
+    if finding.aside:
+        level = float(len(get_args(Level)))
+    elif finding.direct and level > SEEN:
         level = SEEN + level / 10
     elif getattr(rule, "SYMPTOM", False):
         level = max(level, CAUSES)

@@ -100,6 +100,28 @@ def test_what_is_cut_off_gets_no_gradient() -> None:
     assert "3 of 5 parameters" in said.says
 
 
+class Listed(nn.Module):
+    """A convolution in a plain list, of which torch does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rest = [nn.Conv2d(6, 6, 3, padding=1)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.rest[0](x)
+        return out
+
+
+def test_layers_in_a_plain_list_are_found() -> None:
+    case = posed("moves", made=lambda: Net(*block(1, 6), Listed(), width=6), epochs=1)
+    assert case.tests["moves"]["unknown"] == ["6", "6 x 6 x 3 x 3"]
+    said = optimizer_lacks_parameters.examine(Case(case.record, (), case.tests))
+    assert isinstance(said, Finding)
+    assert said.direct
+    assert "2 parameters" in said.says
+    assert not sound().tests["moves"]["unknown"]
+
+
 class Nothing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x * 0

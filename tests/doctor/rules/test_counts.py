@@ -6,13 +6,15 @@ import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import gathered
 from foveal.doctor.case import Case
+from foveal.doctor.deep._heads import ranked, scaled
 from foveal.doctor.deep.inputs import _mismatched
-from foveal.doctor.rules import imbalance, labels_noisy
+from foveal.doctor.rules import imbalance, labels_noisy, labels_shuffled
 from foveal.doctor.rules._tags import missing, number
 from foveal.finding import Finding
 from foveal.tasks import multilabel
@@ -112,3 +114,41 @@ def test_labels_are_held_against_the_data_where_there_are_several() -> None:
     assert _mismatched(patient, batch) == 0
     moved = dataclasses.replace(batch, truths=truths.roll(1, 0))
     assert _mismatched(patient, moved) == 1
+
+
+@pytest.mark.parametrize(("alike", "ill"), [(True, False), (False, True)])
+def test_of_two_classes_half_is_not_most(monkeypatch: pytest.MonkeyPatch, alike: bool, ill: bool) -> None:
+    monkeypatch.setattr(imbalance, "poor", lambda case, share: True)
+    counts = {"none": 150, "some": 149 if alike else 30}
+    items = tuple(Item(f"{k}{n}", "x.png", k, "train") for k, count in counts.items() for n in range(count))
+    record = gathered.made(None)
+    assert record.dataset is not None
+    record = dataclasses.replace(record, dataset=dataclasses.replace(record.dataset, items=items))
+    rows = [{"truth": k, "called": "none", "count": 30, "share": 1.0} for k in counts]
+    assert isinstance(imbalance.examine(Case(record, data={"confused": rows})), Finding) == ill
+
+
+def test_labels_are_ranked_by_what_pictures_show() -> None:
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(200, 12))
+    borne = (rows[:, :3] + 0.5 * draw.normal(size=(200, 3)) > 0.5).astype(np.float64)
+    borne = np.c_[borne, np.zeros(200)]  # nobody bears the last one
+    own = scaled(rows.astype(np.float32), rows.astype(np.float32))
+    known, moved = ranked(own, borne), ranked(own, np.roll(borne, 1, 0))
+    assert known is not None
+    assert moved is not None
+    assert known[0] > 0.9
+    assert abs(moved[0] - 0.5) < 4 * moved[1]
+    assert ranked(own, borne[:, 3:]) is None
+
+
+@pytest.mark.parametrize(
+    ("train", "held", "ill"), [(0.51, 0.85, True), (0.8, 0.85, False), (0.5, 0.55, False)]
+)
+def test_labels_of_other_pictures(
+    monkeypatch: pytest.MonkeyPatch, train: float, held: float, ill: bool
+) -> None:
+    monkeypatch.setattr(labels_shuffled, "poor", lambda case, share: True)
+    test = {"several": True, "train": train, "held": held, "count": 120, "spread": [0.03, 0.03]}
+    case = dataclasses.replace(tagged(BOTH * 50, BOTH * 40), tests={"labels_held": test})
+    assert isinstance(labels_shuffled.examine(case), Finding) == ill

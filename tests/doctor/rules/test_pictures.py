@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import gathered
+from foveal.doctor import _folded
 from foveal.doctor.case import Case
-from foveal.doctor.rules import labels_noisy, labels_swapped, leak, overfitting, suspiciously_good
+from foveal.doctor.rules import labels_noisy, labels_swapped, leak, overfitting, shortcut, suspiciously_good
 from foveal.finding import Finding
 from foveal.values import Item
 
@@ -76,6 +77,31 @@ def test_twins_are_held_against_their_own_class() -> None:
     said = leak.examine(answered(0.4, 0.3, 1.0))
     assert isinstance(said, Finding)
     assert len(said.cure.exclude) == 67
+
+
+def test_copies_that_change_nothing_stand_behind_what_does() -> None:
+    """A third of the easy class is there twice to the last pixel, and known no better than the rest of it."""
+    case = answered(0.95, 0.3, 0.95, count=1000)
+    same = [{**pair, "distance": 0.0} for pair in case.data["twins"]]
+    said = leak.examine(dataclasses.replace(case, data={**case.data, "twins": same}))
+    assert isinstance(said, Finding)
+    assert said.aside
+    assert "as good without them" in said.says
+    other = dataclasses.replace(said, rule="rate_too_high", aside=False)
+    tight = dataclasses.replace(said, rule="suspiciously_good", aside=False)
+    found = _folded({one.rule: one for one in (said, other, tight)})
+    assert [one.rule for one in found] == ["suspiciously_good", "rate_too_high", "leak"]
+    helped = _folded({one.rule: one for one in (dataclasses.replace(said, aside=False), other, tight)})
+    assert [one.rule for one in helped] == ["leak", "rate_too_high"]
+
+
+@pytest.mark.parametrize(("told", "aside"), [(0.3, True), (0.6, False)])
+def test_a_way_around_that_is_not_taken_stands_last(told: float, aside: bool) -> None:
+    border = {"what": "border", "accuracy": 0.65, "low": 0.6, "high": 0.7, "count": 200, "chance": 0.2}
+    own = {"accuracy": told, "low": told - 0.05, "high": told + 0.05, "count": 200}
+    said = shortcut.examine(Case(gathered.made(None), data={"shortcuts": [border], "judged": {"all": own}}))
+    assert isinstance(said, Finding)
+    assert said.aside == aside
 
 
 def small_set(each: int, train: float, val: float) -> Case:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..patient import Patient, is_classes
 from ._before_the_head import features
-from ._heads import Rows, head, scaled, targets
+from ._heads import Rows, head, ranked, scaled, targets
 
 SOURCE = (
     "own: on one network's features a linear head tells labels that it did not see as often in training as in "
@@ -22,6 +22,8 @@ MOST, JUDGED, FEWEST = 1000, 400, 100
 def measure(patient: Patient) -> dict[str, Any] | None:
     """Both heads have the same number of pictures. Training pictures whose label is unlikely by the head of the
     validation pictures are named; test pictures are left alone."""
+    if patient.task.name == "multilabel":
+        return _of_several(patient)
     if not is_classes(patient, patient.told(patient.network(), patient.batch("val", 4)).outputs):
         return None
     size = patient.fits(MOST)
@@ -45,6 +47,27 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "seen": len(y),
         "doubted": doubted,
         "slipped": slipped,
+    }
+
+
+def _of_several(patient: Patient) -> dict[str, Any] | None:
+    """The same of several labels a picture: how often a picture that bears one is ranked above one that does not."""
+    size = patient.fits(MOST)
+    (x, y, _), (v, w, _) = features(patient, "train", size), features(patient, "val", min(size, JUDGED))
+    count = min(len(y), len(w))
+    if count < FEWEST:
+        return None
+    some = np.random.default_rng(0).permutation(len(y))[:count]
+    known = np.random.default_rng(0).permutation(len(w))[:count]
+    train, held = ranked(scaled(x[some], x[some]), y[some]), ranked(scaled(v[known], v[known]), w[known])
+    if train is None or held is None:
+        return None
+    return {
+        "several": True,
+        "count": count,
+        "train": train[0],
+        "held": held[0],
+        "spread": [train[1], held[1]],
     }
 
 

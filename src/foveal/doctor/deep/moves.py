@@ -34,7 +34,9 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     learn = {name: p for name, p in network.named_parameters() if p.requires_grad}
     given = {id(p) for group in state.optimizer.param_groups for p in group["params"]}
     before = {name: p.detach().clone() for name, p in learn.items()}
-    torch.autograd.backward(patient.task.step(network, batch).loss)
+    loss = patient.task.step(network, batch).loss
+    unknown = _unknown(loss, network)
+    torch.autograd.backward(loss)
     state.optimizer.step()
     led = [name for name, p in learn.items() if p.grad is not None and bool(p.grad.any())]
     rates = {id(p): float(group["lr"]) for group in state.optimizer.param_groups for p in group["params"]}
@@ -52,7 +54,24 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "without_gradient": [name for name, p in learn.items() if p.grad is None][:SHOWN],
         "not_given": [name for name, p in learn.items() if id(p) not in given][:SHOWN],
         "unmoved": [name for name in far if torch.equal(before[name], learn[name])][:SHOWN],
+        "unknown": unknown,
     }
+
+
+def _unknown(loss: Tensor, network: nn.Module) -> list[str]:
+    """Shapes of the parameters that the loss depends on and that are none of the network's, as far as torch knows."""
+    known = {id(p) for p in network.parameters()}
+    left, seen, found = [loss.grad_fn], set(), {}
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, nn.Parameter) and id(leaf) not in known:
+            found[id(leaf)] = " x ".join(str(side) for side in leaf.shape) or "1"
+        left += [before for before, _ in node.next_functions]
+    return sorted(found.values())[:SHOWN]
 
 
 def _is_felt(before: Tensor, parameter: nn.Parameter, rate: float) -> bool:

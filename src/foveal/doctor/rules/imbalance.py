@@ -61,7 +61,8 @@ def examine(case: Case) -> Finding | Unsure | None:
 
 
 HALF, MOSTLY, OVER = 0.5, 0.6, 1.5
-"""Share of the training pictures that one class has; share of all answers that name it; times as often as it is due."""
+"""Share of the training pictures that one class has; share of all answers that name it; times as often as it is due,
+and as common as where all are alike."""
 
 
 def _swallows(case: Case) -> Finding | None:
@@ -85,7 +86,7 @@ def _taken(case: Case, counts: Mapping[str, int], rows: Sequence[Mapping[str, An
     share_of = counts[name] / whole
     if (
         not rows
-        or share_of < HALF
+        or share_of < max(HALF, OVER / len(counts))
         or called < MOSTLY * judged
         or taken < HALF * (judged - own)
         or called < OVER * own

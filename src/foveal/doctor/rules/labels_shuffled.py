@@ -8,7 +8,9 @@ from typing import Any
 from ...finding import Cure, Evidence, Finding, Unsure
 from ...intervals import wilson
 from ..case import Case
+from ._course import poor, result
 from ._data import NOT_SEEN, share
+from ._parts import part
 
 SOURCE = (
     "Zhang et al. 2017, Understanding Deep Learning Requires Rethinking Generalization: networks learn shuffled labels "
@@ -39,8 +41,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     inputs = case.tests.get("inputs", {})
     if inputs.get("mismatched", 0.0) > MISMATCHED and not inputs.get("renamed"):
         return _apart(inputs)
-    if case.record.kind != "classes":
-        return None
+    if case.record.kind == "labels":
+        return _several(case)
     counts = case.data.get("counts", {}).get("val", {})
     count = sum(counts.values())
     best = max(case.headlines, key=lambda one: one.value)
@@ -75,6 +77,38 @@ def examine(case: Case) -> Finding | Unsure | None:
             "Put each label back to its picture: compare a few rows of the list of labels with the files themselves."
         ),
         confidence=0.9 if "labels" in case.data else 0.8,
+    )
+
+
+KNOWN, NOTHING, SIGMAS = 0.65, 0.55, 4.0
+"""Areas under the ROC curve: of validation's labels, at least, and of training's, at most (0.5 is luck); and standard
+deviations between the two. Chosen, not measured."""
+
+
+def _several(case: Case) -> Finding | None:
+    """Of several labels a picture, what the network sees goes with validation's, and not with training's."""
+    found = part(case, "labels_held")
+    if found is None or not found.get("several") or not poor(case, 0.1):
+        return None
+    low, high, luck = found["train"], found["held"], sum(s * s for s in found["spread"]) ** 0.5
+    if high < KNOWN or low > NOTHING or high - low < SIGMAS * luck:
+        return None
+    return Finding(
+        "labels_shuffled",
+        "error",
+        f"The labels of training have nothing to do with the pictures, where those of validation do; {result(case)}.",
+        (
+            Evidence(
+                "Of a picture that bears a label and one that does not, a linear head on the network's features ranks "
+                f"the first higher in {high:.0%} of such pairs of {found['count']} validation pictures, and in "
+                f"{low:.0%} of training pictures; luck is 50 %. A network that learned from these would have it the "
+                "other way round.",
+                {"train": low, "held": high, "count": found["count"]},
+            ),
+        ),
+        "Pictures and labels were brought together in the wrong order, or one of the two was shuffled alone.",
+        Cure("Put each picture's labels back to it: join them by name, not by place in a table."),
+        confidence=0.85,
     )
 
 

@@ -20,6 +20,8 @@ MANY = 0.05
 """Share of the judged pictures from which on copies, the same to the eye, are an illness by themselves."""
 MOVED = 0.02
 """What the score must fall by without near duplicates, which drawn pictures and simple scenes have in all innocence."""
+LITTLE = 0.03
+"""What they surely do not add to the score, where other findings matter more."""
 FEWEST = 3
 
 
@@ -43,6 +45,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     helped = fell >= MOVED and shares[worst] >= 0.02 and fell > 3 * luck
     if copies < MANY * max(1, counts.get(worst) or case.data["count"]) and not helped:
         return None
+    aside = luck > 0 and fell + 2 * luck < LITTLE
     gone = tuple(dict.fromkeys(_in_training(pair) for pair in every))
     total = counts.get(worst) or case.data["count"]
     evidence = [
@@ -58,8 +61,12 @@ def examine(case: Case) -> Finding | Unsure | None:
     return Finding(
         "leak",
         "error" if shares[worst] > 0.2 else "warning",
-        f"{shares[worst]:.1%} of the {worst} pictures were trained on, as copies or near duplicates: scores are too "
-        "good to be believed.",
+        f"{shares[worst]:.1%} of the {worst} pictures were trained on, as copies or near duplicates: "
+        + (
+            "the score is about as good without them, and says little about new ones of their kind."
+            if aside
+            else "scores are too good to be believed."
+        ),
         tuple(evidence),
         "The split was drawn picture by picture although some belong together: copies, frames of a film, "
         "several pictures of one thing.",
@@ -69,6 +76,7 @@ def examine(case: Case) -> Finding | Unsure | None:
             exclude=gone,
         ),
         confidence=0.95,
+        aside=aside,
     )
 
 

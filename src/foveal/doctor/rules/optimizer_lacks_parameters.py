@@ -24,12 +24,17 @@ WHERE_SEEN = (
     "input_ignored",
     "updates_too_large",
     "cannot_fit",
+    "suspiciously_good",  # a model without some of its layers is what is saved
+    "examples_mix",
+    "modes_disagree",
 )
 
 
 def examine(case: Case) -> Finding | Unsure | None:
     # a first step may be let pass by half precision, and a warm-up may begin at 0
     sights = [s for s in case.sights if s.lr > 0 and not s.norms.get("skipped") and s.step > 0]
+    if strange := (part(case, "moves") or {}).get("unknown"):
+        return _unknown(strange)
     if names := unmoved(case):
         return _beside(case, names)
     if len(sights) < FEWEST:
@@ -51,6 +56,28 @@ def examine(case: Case) -> Finding | Unsure | None:
         layers=tuple(still),
     )
     return _finding(f"{len(still)} of {len(layers)} layers", still, told)
+
+
+def _unknown(shapes: Sequence[str]) -> Finding:
+    """Parameters that the network uses, and torch does not know as the network's."""
+    many = f"{len(shapes)} parameter{'s that it uses are' if len(shapes) > 1 else ' that it uses is'}"
+    return Finding(
+        "optimizer_lacks_parameters",
+        "error",
+        f"{many} not the network's own, as far as torch knows: they are never moved, and not saved with the model.",
+        (
+            Evidence(
+                f"The loss of a fresh network depends on parameters of {', '.join(shapes[:4])} values, which "
+                "`network.parameters()` does not name.",
+                {"shapes": list(shapes)},
+            ),
+        ),
+        "Layers that lie in a plain Python list, tuple or dict, or are made anew inside `forward`, are not found: they "
+        "stay as they were drawn, and a model that is loaded draws others.",
+        Cure("Put layers into nn.ModuleList or nn.ModuleDict, made once in `__init__`."),
+        confidence=0.97,
+        direct=True,
+    )
 
 
 def _tried(case: Case) -> Finding | None:

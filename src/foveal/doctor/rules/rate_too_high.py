@@ -25,6 +25,8 @@ EXPLAINS = (
 MUCH, FAR, EXTREME = 5.0, 20.0, 100.0
 """Times the usual rate: with a sign of harm, without one where nothing at all was learned, and by the momentum."""
 LARGE, VERY_LARGE = 0.03, 0.1
+SLOWER, BELOW = 0.1, 0.5
+"""What the loop divides the rate by after each loss that is not finite, as a factor; times the usual rate."""
 DEEP, ALIKE = 8, 0.003
 """Layers with kernels in a row, and the share of what the last of them gives that differs between pictures, below
 which nothing of these comes through (`bad_initialisation`)."""
@@ -38,6 +40,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     large = times is not None and times >= FAR
     if not (hurt or poor(case, 0.1 if extreme else 0.15 if large else 0.3)):
         return None
+    if hurt and times is not None and not case.record.epochs and times * SLOWER**case.setbacks < BELOW:
+        return None  # from its first steps on, no rate has been low enough: it is not the rate
     much = times is not None and times >= MUCH and bool(signs)
     far = times is not None and times >= FAR and (stuck(case) or hurt)
     ratio = update_ratio(case)

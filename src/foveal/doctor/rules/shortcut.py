@@ -25,6 +25,8 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     worst, judged = found[0], score(case)
     what = TELLERS[worst["what"]]
+    # a network that tells less than the way around does not live by it: what harms it is something else
+    aside = judged is not None and judged["high"] < worst["low"]
     beside = f"; the network itself tells {judged['accuracy']:.1%} from the whole picture" if judged else ""
     return Finding(
         "shortcut",
@@ -45,4 +47,5 @@ def examine(case: Case) -> Finding | Unsure | None:
             "each class; then judge on pictures from a place that training has not seen."
         ),
         confidence=0.8 if worst["what"] == "border" else 0.7,
+        aside=aside,
     )

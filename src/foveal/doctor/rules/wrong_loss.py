@@ -23,6 +23,8 @@ EXPLAINS = (
 ALIKE = (("single", "expected"), ("in_training", "expected_in_training"))
 
 
+LOW = 0.25
+"""The largest output, at least, of a network that ends in a sigmoid: one that gives next to nothing is none."""
 FAR = 0.3
 """Share of a guess's loss by which what it says of undecided answers may differ."""
 
@@ -68,7 +70,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         )
         cure = Cure("Take the rectifier off the network's end.", repairs=_repairs(outputs))
         return _finding(said, {**outputs}, cure)
-    elif outputs is not None and outputs["squashed"] and poor(case, 0.1):
+    elif outputs is not None and outputs["squashed"] and outputs["high"] > LOW and poor(case, 0.1):
         said = (
             f"The network ends in a sigmoid (all it gives lies between {outputs['low']:.3g} and "
             f"{outputs['high']:.3g}), and the loss takes a softmax of that."
