@@ -8,19 +8,11 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from ..alike import DRAWN, LITTLE, OTHER, RATE, SCALE, SLOW, UNUSED, WILD
 from ..pictures import Picture, Pictures
 from ..rows import Fault
 from .labels import thinned
 from .scenes import leaked
-
-RATE = ("rate_too_high", "updates_too_large")
-SLOW = ("rate_too_low", "updates_too_small")
-LITTLE = ("loss_stuck", "underfitting", "cannot_fit", "stopped_too_early")
-WILD = ("not_finite", "exploding", "oscillation", "dead_units", "saturation", "loss_stuck", "underfitting")
-UNUSED = ("optimizer_lacks_parameters", "frozen_by_mistake")
-DRAWN = "bad_initialisation"
-OTHER = ("split_preprocessing",)
-SCALE = ("input_not_normalised", "input_normalised_twice")
 
 
 def blanked(made: Pictures, share: float) -> Pictures:

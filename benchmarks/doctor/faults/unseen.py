@@ -7,18 +7,11 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from ..alike import DRAWN, LITTLE, OTHER, RATE, SLOW, UNUSED, WILD
 from ..pictures import Picture, Pictures
 from ..rows import Fault
 from .labels import noisy
 from .scenes import leaked
-
-RATE = ("rate_too_high", "updates_too_large")
-SLOW = ("rate_too_low", "updates_too_small")
-LITTLE = ("loss_stuck", "underfitting", "cannot_fit", "stopped_too_early")
-WILD = ("not_finite", "exploding", "oscillation", "dead_units", "saturation", "loss_stuck", "underfitting")
-UNUSED = ("optimizer_lacks_parameters", "frozen_by_mistake")
-DRAWN = "bad_initialisation"
-OTHER = ("split_preprocessing",)
 
 
 def slipped(made: Pictures, share: float) -> Pictures:
