@@ -72,6 +72,13 @@ def examine(dataset: Dataset, progress: Progress | None = None, *, data_home: st
     )
 
 
+def changed(dataset: Dataset, progress: Progress | None = None, *, data_home: str | None = None) -> list[str]:
+    """The ids of the pictures whose content is not what it was when they were examined, or that are gone."""
+    fresh = examine(dataclasses.replace(dataset, issues=()), progress, data_home=data_home)
+    now = {item.id: item.sha256 for item in fresh.items}
+    return [item.id for item in dataset.items if now.get(item.id) != item.sha256]
+
+
 def _look_at_all(dataset: Dataset, progress: Progress, data_home: str | None) -> list[Look | PictureError]:
     """One result an item, in order; several threads, since decoding gives the interpreter free."""
     total = len(dataset.items)

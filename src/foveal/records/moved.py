@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.examine import examine
+from ..data.examine import changed
 from ..errors import DataError
 from ..values import Dataset
 from .run import Place, Run, is_folds, is_run
@@ -63,10 +63,7 @@ def _check(
             "The folder that has them under the names that they had when the run began.",
             f"Did you mean {near}?" if near else f"Give the folder in which {gone[0]} is.",
         )
-    fresh = examine(dataclasses.replace(now, issues=()), progress, data_home=data_home)
-    found = {item.id: item.sha256 for item in fresh.items}
-    other = [item.id for item in now.items if found.get(item.id) != item.sha256]
-    if other:
+    if other := changed(now, progress, data_home=data_home):
         raise DataError(
             f"{now.root} holds other pictures than {run.folder} began with: {len(other):,} of {many} have the same "
             f"name and another content ({', '.join(other[:NAMED])}{', ...' if len(other) > NAMED else ''}).",

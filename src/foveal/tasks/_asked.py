@@ -18,15 +18,28 @@ SOURCE = "Gu & Dong 2021, Interpreting Super-Resolution Networks with Local Attr
 DETAIL, BRIGHTNESS = "detail", "brightness"
 
 
-def asked(words: str) -> Target:
-    """The target of that name.
+class OfPictures:
+    """What tasks whose answer is a picture are asked, where they are explained."""
 
-    Raises:
-        UnknownNameError: pictures are asked for nothing of that name.
-    """
-    if words not in (DETAIL, BRIGHTNESS):
-        raise UnknownNameError("target for a picture that is made", words, (DETAIL, BRIGHTNESS))
-    return Target(words)
+    usual = Target(DETAIL)
+
+    def targets(self, outputs: Tensor) -> list[Target]:
+        """Detail, which is what such networks are for."""
+        return [self.usual] * len(outputs)
+
+    def target(self, words: str) -> Target:
+        """The target of that name.
+
+        Raises:
+            UnknownNameError: pictures are asked for nothing of that name.
+        """
+        if words not in (DETAIL, BRIGHTNESS):
+            raise UnknownNameError("target for a picture that is made", words, (DETAIL, BRIGHTNESS))
+        return Target(words)
+
+    def placed(self, network: nn.Module) -> nn.Module:
+        """Its outputs tell where as they are."""
+        return network
 
 
 def score(pictures: Tensor, targets: Sequence[Target]) -> Tensor:

@@ -59,7 +59,7 @@ MEASURED = ("loss", "PSNR", "SSIM", "mse", "without", "error")
 
 
 @dataclass(frozen=True)
-class Autoencode:
+class Autoencode(_asked.OfPictures):
     """An autoencoder. The truth is the picture itself, disturbed as `objective` says before the network sees it; or,
     where the data has pairs, the other picture of each."""
 
@@ -77,7 +77,6 @@ class Autoencode:
     dense = True
     own_sizes = False
     outputs = 1
-    usual = Target(_asked.DETAIL)
     """What is explained where only a place is told."""
 
     def knows(self, truth: Any) -> bool:
@@ -175,17 +174,6 @@ class Autoencode:
     def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
         """How much detail the pictures made have in each target's place, or how bright they are there (`_asked`)."""
         return _asked.score(outputs.sigmoid() if self.loss == "bce" else outputs, targets)
-
-    def targets(self, outputs: Tensor) -> list[Target]:
-        """Detail, which is what such networks are for."""
-        return [self.usual] * len(outputs)
-
-    def target(self, words: str) -> Target:
-        return _asked.asked(words)
-
-    def placed(self, network: nn.Module) -> nn.Module:
-        """Its outputs tell where as they are."""
-        return network
 
     def meter(self) -> AutoencodeMeter:
         return AutoencodeMeter(self)

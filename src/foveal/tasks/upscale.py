@@ -49,7 +49,7 @@ STEPS = 2000
 
 
 @dataclass(frozen=True)
-class Upscale:
+class Upscale(_asked.OfPictures):
     """Super-resolution. Pictures are shown large, and `step` makes the small ones: bicubic with antialiasing, rounded
     to 8 bit. With `pairs` the data has both, and pictures are shown small. `predict` enlarges what it is given."""
 
@@ -67,7 +67,6 @@ class Upscale:
     own_sizes = True
     outputs = 1
     """A picture."""
-    usual = Target(_asked.DETAIL)
     """What is explained where only a place is told."""
 
     def knows(self, truth: Any) -> bool:
@@ -189,17 +188,6 @@ class Upscale:
     def score(self, outputs: Tensor, targets: Sequence[Target]) -> Tensor:
         """How much detail the pictures made have in each target's place, or how bright they are there (`_asked`)."""
         return _asked.score(outputs, targets)
-
-    def targets(self, outputs: Tensor) -> list[Target]:
-        """Detail, which is what such networks are for."""
-        return [self.usual] * len(outputs)
-
-    def target(self, words: str) -> Target:
-        return _asked.asked(words)
-
-    def placed(self, network: nn.Module) -> nn.Module:
-        """Its outputs tell where as they are."""
-        return network
 
     def meter(self) -> UpscaleMeter:
         return UpscaleMeter()

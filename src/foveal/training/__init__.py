@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalog, events, plan
-from ..data.examine import examine
+from ..data.examine import changed
 from ..errors import RunError
 from ..machine import device
 from ..options import TrainOptions, make
@@ -125,12 +125,10 @@ def verify(dataset: Dataset, path: str, data_home: str | None) -> None:
             f"Put them back, or say once where they are: foveal runs resume {path} --data PLACE (or fork, evaluate, "
             "explain, diagnose).",
         )
-    now = {item.id: item.sha256 for item in examine(dataset, data_home=data_home).items}
-    changed = [item.id for item in dataset.items if now.get(item.id) != item.sha256]
-    if changed:
+    if other := changed(dataset, data_home=data_home):
         raise RunError(
-            f"The data of {path} has changed since: {len(changed)} pictures are gone or others now "
-            f"({', '.join(changed[:5])}).",
+            f"The data of {path} has changed since: {len(other)} pictures are gone or others now "
+            f"({', '.join(other[:5])}).",
             "The pictures that the run began with; other ones would make its results mean nothing.",
             "Put them back, or train a new run: foveal train DATA",
         )

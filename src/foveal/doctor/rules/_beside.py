@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from ...finding import Evidence
 from ...loop.optimizers import is_like_sgd
 from ..case import Case
 from ._parts import part, percent
@@ -151,6 +152,15 @@ def climbs(case: Case) -> bool:
     """Whether steps go the other way."""
     rows = steps(case)
     return bool(rows) and max(row["cosine"] for row in rows) < -0.5
+
+
+def first_steps(rows: Sequence[Mapping[str, Any]]) -> Evidence:
+    """How long steps by the run's own loop are, beside the same made apart."""
+    return Evidence(
+        f"The first {len(rows)} steps of a fresh network by the run's own loop, beside the same made apart: "
+        f"{told(rows)} times as long.",
+        {"rows": [dict(row) for row in rows]},
+    )
 
 
 def told(rows: Sequence[Mapping[str, float]]) -> str:

@@ -40,9 +40,6 @@ def examine(case: Case) -> Finding | Unsure | None:
     names = ", ".join(told["names"][:5]) + (
         f" and {len(told['names']) - 5} more" if len(told["names"]) > 5 else ""
     )
-    balanced = case.options.get("balance") not in (None, "none")
-    changes = {} if balanced else {"balance": "sampling"}
-    todo = "Draw every class as often (--balance sampling)" if changes else "Balancing is on already"
     return Finding(
         "imbalance",
         "warning",
@@ -55,9 +52,16 @@ def examine(case: Case) -> Finding | Unsure | None:
             ),
         ),
         f"The loss counts pictures, and between {told['least']} and {told['most']} of a class are little against much.",
-        Cure(f"{todo}, and gather more pictures of the rare classes.", changes=changes),
+        _cure(case, "rare"),
         confidence=0.85,
     )
+
+
+def _cure(case: Case, which: str) -> Cure:
+    balanced = case.options.get("balance") not in (None, "none")
+    todo = "Balancing is on already" if balanced else "Draw every class as often (--balance sampling)"
+    changes = {} if balanced else {"balance": "sampling"}
+    return Cure(f"{todo}, and gather more pictures of the {which} classes.", changes=changes)
 
 
 HALF, MOSTLY, OVER = 0.5, 0.6, 1.5
@@ -92,9 +96,6 @@ def _taken(case: Case, counts: Mapping[str, int], rows: Sequence[Mapping[str, An
         or called < OVER * own
     ):
         return None
-    balanced = case.options.get("balance") not in (None, "none")
-    changes = {} if balanced else {"balance": "sampling"}
-    todo = "Draw every class as often (--balance sampling)" if changes else "Balancing is on already"
     return Finding(
         "imbalance",
         "warning",
@@ -108,7 +109,7 @@ def _taken(case: Case, counts: Mapping[str, int], rows: Sequence[Mapping[str, An
             ),
         ),
         "The loss counts pictures: where most are of one class, naming that class is nearly all there is to be gained.",
-        Cure(f"{todo}, and gather more pictures of the other classes.", changes=changes),
+        _cure(case, "other"),
         confidence=0.9,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
-from ._beside import accumulates, steps, times, told
+from ._beside import accumulates, first_steps, steps, times
 from ._course import poor, result, stuck
 from ._inside import FEWEST, kernels, main, middle, named, typical, where
 from ._rates import at_usual
@@ -68,13 +68,7 @@ def _long(case: Case) -> Finding:
         "updates_too_large",
         "error" if stuck(case) else "warning",
         f"{says}; {result(case)}.",
-        (
-            Evidence(
-                f"The first {len(rows)} steps of a fresh network by the run's own loop, beside the same made apart: "
-                f"{told(rows)} times as long.",
-                {"rows": [dict(row) for row in rows]},
-            ),
-        ),
+        (first_steps(rows),),
         "Gradients are added up until somebody sets them back to 0; where nobody does, each step goes along all that "
         "came before, ever farther."
         if again

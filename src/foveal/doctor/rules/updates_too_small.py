@@ -8,7 +8,7 @@ from statistics import median
 from ...events import Watched
 from ...finding import Cure, Evidence, Finding
 from ..case import Case
-from ._beside import steps, times, told
+from ._beside import first_steps, steps, times
 from ._course import poor, result, stuck
 from ._inside import FEWEST, kernels, main, middle, named, typical, where
 from ._rates import at_usual, from_scratch, reached
@@ -73,13 +73,7 @@ def _short(case: Case, many: float) -> Finding:
         "updates_too_small",
         "error" if stuck(case) else "warning",
         f"A step changes the weights by {many:.2g} times what gradient and rate say by {own}; {result(case)}.",
-        (
-            Evidence(
-                f"The first {len(rows)} steps of a fresh network by the run's own loop, beside the same made apart: "
-                f"{told(rows)} times as long.",
-                {"rows": [dict(row) for row in rows]},
-            ),
-        ),
+        (first_steps(rows),),
         "Between gradient and weights something holds steps back that no option asks for: gradients that are clamped, "
         "clipped or divided in the loop, a rate that is made smaller, or a large `eps` (1 or 10, and not 1e-8).",
         Cure(
