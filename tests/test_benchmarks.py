@@ -116,13 +116,13 @@ def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch
     import foveal.schedules.step as step
     from foveal.tasks.classify import Classify
 
-    patches = of_the_doctor("third_patches", monkeypatch)  # which has them all
+    runs = of_the_doctor("runs", monkeypatch)
     touched = [(batches.Batches, "to"), (batches.Batches, "epoch"), (batches, "normalise"), (Classify, "step"),
                (optimizers, "build"), (state, "parameter_groups"), (state, "set_trainable"),
                (evaluation, "evaluating"), (recipe, "preprocessing"), (onecycle, "factor"),
                (exponential, "factor"), (step, "factor"), (batches, "drawn_order")]  # fmt: skip
     before = [getattr(owner, name) for owner, name in touched]
-    for name, patch in patches.PATCHES.items():
+    for name, patch in runs.PATCHES.items():
         with patch():
             now = [getattr(owner, name) for owner, name in touched]
             assert sum(a is not b for a, b in zip(before, now, strict=True)) == bool(name)
@@ -168,7 +168,7 @@ def test_enough_is_certified_and_adds_up(monkeypatch: pytest.MonkeyPatch) -> Non
         assert (again["low"] > 0, again["points"] >= certificates.POINTS) == (True, True)
         assert again["points"] == pytest.approx(row["points"], abs=1e-4)
     rows = [runs.ROWS[name] for name in good]
-    earlier = [row for row in rows if not (row.second or row.third)]  # whose author held some out
+    earlier = [row for row in rows if row.stranger in ("", "unseen")]  # some were held out
     assert 0.2 < sum(row.held_out for row in earlier) / len(earlier) < 0.5
 
 

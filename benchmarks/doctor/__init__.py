@@ -4,7 +4,8 @@
 says how often the root cause comes first, how often anything useful is said, how often a healthy run is alarmed at,
 and what the cures bring back. See `__main__` for its options.
 
-- `rows` holds what a case is and the sound settings (bases); `faults/` and `controls/` hold the cases as tables.
+- `rows` holds what a case is and the sound settings (bases); `faults/` and `controls/` hold the cases as tables,
+  `strangers/` those of each author who had not read the rules, with their data, networks and faults in code.
 - `pictures`, `networks` and `patches` make the data, the networks, and the faults in code.
 - `certificates.json` says for each fault what it costs: three seeds with it and three of its sound twin, the
   difference of the test scores with its 95 % interval (Welch), Cohen's d. A fault whose interval holds 0, or that
@@ -20,19 +21,18 @@ and what the cures bring back. See `__main__` for its options.
   networks and seeds; their figures are told apart, and no threshold was chosen on
   them. But which of them were missed was known when rules were added for mistaken labels and for test pictures that
   differ: a figure for them is no figure for faults that nobody has seen.
-- Rows marked `unseen` (+) are by an author who had read neither the rules nor their tests nor any list of misses: other
-  data, networks, optimizers and magnitudes, some of them borderline, some with an innocent oddity beside the fault.
-  Their first run, before anything was mended for them (commit c3be72c): root cause first in 16 of 33, it or something
-  useful in 26, alarms on 1 of 31, 14 of 28 cures restore 80 %. See `--group unseen`.
-- Rows marked `second` (#) are by another such author, later: other data, networks and magnitudes again, none of them
-  borderline. Their first run, before anything was mended for them: root cause first in 33 of 45, it or something useful
-  in 41, alarms on 0 of 28, 27 of 41 cures restore 80 %. See `--group second`.
-- Rows marked `third` (^) are by a third such author: letters, displays, traffic lights, street scenes, slides of cells,
-  real wrong labels, each fault as somebody once made it. Their first run,
-  before anything was mended for them: root cause first in 29 of 44, it or something useful in 42, alarms on 1 of 21;
-  cures were not carried out. Street scenes (8 faults, the control that alarmed) have test squares of blank sky that
-  are training squares, too, which the author had not seen: without them 29 and 35 of 36, and 0
-  of 20. See `--group third`.
+- Rows of `strangers/unseen` (+) are by an author who had read neither the rules nor their tests nor any list of
+  misses: other data, networks, optimizers and magnitudes, some of them borderline, some with an innocent oddity
+  beside the fault. Their first run, before anything was mended for them (commit c3be72c): root cause first in 16 of
+  33, it or something useful in 26, alarms on 1 of 31, 14 of 28 cures restore 80 %. See `--group unseen`.
+- Rows of `strangers/second` (#) are by another such author, later: other data, networks and magnitudes again, none of
+  them borderline. Their first run, before anything was mended for them: root cause first in 33 of 45, it or something
+  useful in 41, alarms on 0 of 28, 27 of 41 cures restore 80 %. See `--group second`.
+- Rows of `strangers/third` (^) are by a third such author: letters, displays, traffic lights, street scenes, slides
+  of cells, real wrong labels, each fault as somebody once made it. Their first run, before anything was mended for
+  them: root cause first in 29 of 44, it or something useful in 42, alarms on 1 of 21; cures were not carried out.
+  Street scenes (8 faults, the control that alarmed) have test squares of blank sky that are training squares, too,
+  which the author had not seen: without them 29 and 35 of 36, and 0 of 20. See `--group third`.
 - Cures that Foveal can carry out are: the run is forked with them, what is wrong in its code staying as it is. Cures
   in words are carried out by taking the fault out, if the finding names the right place; both are counted apart. What
   is carried out is what `foveal diagnose --prove` chooses: the finding's own cure, and where the run is ill still,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from measure import machine, versions
 
-from . import certificates, tables
+from . import certificates, strangers, tables
 from .cases import Row, certified, diagnosed, each
 from .rows import Control, Fault
 from .runs import ROWS
@@ -35,7 +35,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cases", default="faults,controls")
-    groups = ("not-held-out", "held-out", "unseen", "second", "third")
+    groups = ("not-held-out", "held-out", *strangers.NAMES)
     parser.add_argument("--group", choices=groups, help="these rows alone")
     parser.add_argument("--only", nargs="+", default=[], help="names of cases, or how they begin")
     parser.add_argument("--keep", type=Path, default=KEEP)
@@ -57,10 +57,8 @@ def chosen(args: argparse.Namespace) -> list[str]:
 
 
 def group(row: Fault | Control) -> str:
-    for name in ("third", "second", "unseen"):
-        if getattr(row, name):
-            return name
-    return "held-out" if row.held_out else "not-held-out"
+    """Who wrote the row, and whether it was looked at while rules were written."""
+    return row.stranger or ("held-out" if row.held_out else "not-held-out")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

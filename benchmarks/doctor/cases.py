@@ -43,7 +43,7 @@ def diagnosed(name: str, keep: str, certificate: Row, with_cure: bool, again: bo
     case, said = home.diagnosis(name, again)
     found = [finding.rule for finding in said.findings]
     told: Row = {
-        "name": name, "held_out": row.held_out, "unseen": row.unseen, "second": row.second, "third": row.third,
+        "name": name, "held_out": row.held_out, "stranger": row.stranger,
         "found": found, "unsure": dict(said.unsure), "seconds": None,
         "symptoms": {f.rule: [s.rule for s in f.symptoms] for f in said.findings}, "naive": naive.alarms(case),
         "says": [finding.says for finding in said.findings],

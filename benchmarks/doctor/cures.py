@@ -21,8 +21,7 @@ from foveal.records.run import Run
 from foveal.training.fork import Mended, fork
 
 from .rows import Fault
-from .runs import RUN, Home, setting_of
-from .third_patches import PATCHES
+from .runs import PATCHES, RUN, Home, setting_of
 
 ENOUGH = 0.8
 """Share of what the fault cost that a cure is to bring back."""

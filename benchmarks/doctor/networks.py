@@ -63,10 +63,9 @@ def register() -> None:
 
 def build(name: str, *, outputs: int, channels: int, size: int) -> nn.Module:
     """Logits (or what is wrong instead) `B, outputs` from `B, channels, size, size`."""
-    from . import second_networks, third_networks, unseen_networks  # which build on this module
+    from . import strangers  # which build on this module
 
-    every = {**NETWORKS, **unseen_networks.NETWORKS, **second_networks.NETWORKS, **third_networks.NETWORKS}
-    return every[name.removeprefix(FAMILY)](outputs, channels)
+    return {**NETWORKS, **strangers.NETWORKS}[name.removeprefix(FAMILY)](outputs, channels)
 
 
 def head(name: str) -> str:

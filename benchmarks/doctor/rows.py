@@ -32,8 +32,8 @@ class Fault:
 
     `roots` are the rules any of which names its cause; `useful` others that would help whoever has it. `harm` says
     what it costs: `score` of the test pictures, or `honesty`: how much more the score promises than the base's own
-    test pictures then give. `held_out` rows were not looked at while rules were written; `unseen`,
-    `second` and `third` ones were written by people who had not read the rules.
+    test pictures then give. `held_out` rows were not looked at while rules were written; those with a `stranger`,
+    one of `strangers.NAMES`, were written by somebody who had not read the rules.
     """
 
     name: str
@@ -49,9 +49,7 @@ class Fault:
     start: str = ""
     harm: str = "score"
     held_out: bool = False
-    unseen: bool = False
-    second: bool = False
-    third: bool = False
+    stranger: str = ""
     source: str = ""
 
     def staged(self) -> Setting:
@@ -80,9 +78,7 @@ class Control:
     group: str
     seed: int = 0
     held_out: bool = False
-    unseen: bool = False
-    second: bool = False
-    third: bool = False
+    stranger: str = ""
 
     def staged(self) -> Setting:
         return self.setting

@@ -29,14 +29,14 @@ from foveal.records.gathered import Gathered, gather
 from foveal.records.run import Run
 from foveal.values import Choice, Dataset
 
-from . import networks, pictures, second_pictures, third_pictures, unseen_pictures
-from .controls import CONTROLS
-from .faults import FAULTS
+from . import controls, faults, networks, patches, pictures, strangers
 from .rows import BASES, QUIET, Control, Fault, Setting
-from .third_patches import PATCHES
 
+FAULTS: tuple[Fault, ...] = (*faults.FAULTS, *strangers.FAULTS)
+CONTROLS: tuple[Control, ...] = (*controls.CONTROLS, *strangers.CONTROLS)
 _EVERY: tuple[Fault | Control, ...] = (*FAULTS, *CONTROLS)
-DATA = {**pictures.DATA, **unseen_pictures.DATA, **second_pictures.DATA, **third_pictures.DATA}
+DATA = {**pictures.DATA, **strangers.DATA}
+PATCHES = {**patches.PATCHES, **strangers.PATCHES}
 ROWS: dict[str, Fault | Control] = {row.name: row for row in _EVERY}
 QUICK_SECONDS = 20.0
 """Time for the tests of a run's parts, as `foveal diagnose` gives them."""

@@ -8,7 +8,11 @@ from typing import Any
 
 from foveal.intervals import wilson
 
+from . import strangers
+
 Row = dict[str, Any]
+MARKS = dict(zip(strangers.NAMES, "+#^", strict=True))
+"""Of strangers' rows; `*` is before those that their own author held out."""
 
 
 def share(hits: Iterable[bool]) -> str:
@@ -39,7 +43,7 @@ def control_line(row: Row) -> str:
 
 
 def fault_totals(rows: Sequence[Row]) -> list[str]:
-    """The figures of the faults: all, those that rules were written beside, those held out, and those unseen."""
+    """The figures of the faults: all, those that rules were written beside, those held out, and each stranger's."""
     lines = []
     for title, some in _sides(rows):
         tried = [r["cure"] for r in some if r.get("cure")]
@@ -95,20 +99,13 @@ def _alone(cure: Row) -> str:
 
 
 def _mark(row: Row) -> str:
-    if row["third"]:
-        return "^"
-    return "#" if row["second"] else "+" if row["unseen"] else "*" if row["held_out"] else " "
+    return MARKS[row["stranger"]] if row["stranger"] else "*" if row["held_out"] else " "
 
 
 def _sides(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     apart = [
-        (
-            "not held out",
-            [r for r in rows if not any(r[g] for g in ("held_out", "unseen", "second", "third"))],
-        ),
+        ("not held out", [r for r in rows if not (r["held_out"] or r["stranger"])]),
         ("held out", [r for r in rows if r["held_out"]]),
-        ("unseen", [r for r in rows if r["unseen"]]),
-        ("second", [r for r in rows if r["second"]]),
-        ("third", [r for r in rows if r["third"]]),
+        *((name, [r for r in rows if r["stranger"] == name]) for name in strangers.NAMES),
     ]
     return [("all", list(rows)), *((title, some) for title, some in apart if 0 < len(some) < len(rows))]

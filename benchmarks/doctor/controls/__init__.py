@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from ..rows import Control
-from . import data, second, third, unseen, ways
+from . import data, ways
 
-CONTROLS: tuple[Control, ...] = (
-    *ways.CONTROLS, *data.CONTROLS, *unseen.CONTROLS, *second.CONTROLS, *third.CONTROLS,
-)  # fmt: skip
+CONTROLS: tuple[Control, ...] = (*ways.CONTROLS, *data.CONTROLS)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..rows import Fault
-from . import code, components, labels, networks, options, scenes, second, third, unseen
+from . import code, components, labels, networks, options, scenes
 
 FAULTS: tuple[Fault, ...] = (
     *options.FAULTS, *networks.FAULTS, *components.FAULTS, *code.FAULTS, *labels.FAULTS, *scenes.FAULTS,
-    *unseen.FAULTS, *second.FAULTS, *third.FAULTS,
 )  # fmt: skip

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .networks import Chain, Does, block, convolutions, linear
-from .unseen_networks import kernel
+from ...networks import Chain, Does, block, convolutions, linear
+from ..unseen.networks import kernel
 
 # --- sound ---
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .pictures import COLOURS, PARTS, Picture, Pictures, _some, parted, real
+from ...pictures import COLOURS, PARTS, Picture, Pictures, _some, parted, real
 
 Draw = np.random.Generator
 

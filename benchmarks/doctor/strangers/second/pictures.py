@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .pictures import COLOURS, Picture, Pictures, _some, parted, real, several
+from ...pictures import COLOURS, Picture, Pictures, _some, parted, real, several
 
 # --- drawn ---
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .pictures import COLOURS, PARTS, Picture, Pictures, _some, digits, parted, real, several
+from ...pictures import COLOURS, PARTS, Picture, Pictures, _some, digits, parted, real, several
 
 # --- rendered ---
 

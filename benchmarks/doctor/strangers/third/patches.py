@@ -1,4 +1,4 @@
-"""Still more faults in code, for a third group of cases by a stranger to the rules. `PATCHES` has all there are."""
+"""Still more faults in code, for a third group of cases by a stranger to the rules."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ import foveal.loop.state
 import foveal.schedules.step
 from foveal.structure.layers import is_in
 
-from . import second_patches
-from .patches import loss_as, normalised, optimizer, placed, replaced
+from ...patches import loss_as, normalised, optimizer, placed, replaced
 
 # --- the optimizer ---
 
@@ -97,7 +96,6 @@ def flipped(images: Tensor) -> Tensor:
 
 
 PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {
-    **second_patches.PATCHES,
     "ignored-class": lambda: loss_as(lambda z, y: F.cross_entropy(z, y, ignore_index=0)),
     "off-by-a-picture": lambda: loss_as(F.cross_entropy, lambda z: z.roll(1, 0)),
     "zeroed-too-late": lambda: optimizer(zeroed_too_late),

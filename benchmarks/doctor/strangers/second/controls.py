@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..faults.second import saved_again
-from ..pictures import Picture, Pictures
-from ..rows import ADAM, BASES, SGD, Control, Setting
+from ...pictures import Picture, Pictures
+from ...rows import ADAM, BASES, SGD, Control, Setting
+from .faults import saved_again
 
 
 def negatives(made: Pictures) -> Pictures:
@@ -70,7 +70,7 @@ def on(
     sound = BASES[base]
     told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
     setting = Setting(sound.data, network or sound.network, told, wrong)
-    return Control(name, looks, setting, sound.data, seed, second=True)
+    return Control(name, looks, setting, sound.data, seed)
 
 
 NUMBERS: Mapping[str, Any] = {"task": "regress", "augment": "none", "epochs": 14}
@@ -98,7 +98,7 @@ DRAWN: tuple[Control, ...] = (
     on("faces", "faces-without-shifts", "norms without a shift", "staged/without-shifts", epochs=12),
     on("faces", "faces-rare-winks", "one class a quarter as common", wrong=rare_winks, epochs=14),
     *(Control(f"dials-{name}", "an error instead of an accuracy", Setting("dials", "staged/smooth", {**options,
-              **NUMBERS}), "dials", 5, second=True)
+              **NUMBERS}), "dials", 5)
       for name, options in {"adam": {**ADAM, "lr": 3e-3}, "nadam": {**ADAM, "lr": 3e-3, "optimizer": "nadamw"},
                             }.items()),
     on("charms", "charms-smooth", "several labels a picture, and nothing normalises", "staged/smooth", lr=3e-3,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..pictures import Picture, Pictures
-from ..rows import ADAM, BASES, SGD, Control, Setting
+from ...pictures import Picture, Pictures
+from ...rows import ADAM, BASES, SGD, Control, Setting
 
 
 def one_in_four(made: Pictures) -> Pictures:
@@ -39,7 +39,7 @@ def on(
     sound = BASES[base]
     told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
     setting = Setting(sound.data, network or sound.network, told, wrong)
-    return Control(name, looks, setting, sound.data, seed, unseen=True)
+    return Control(name, looks, setting, sound.data, seed)
 
 
 STEPS: Mapping[str, Mapping[str, Any]] = {"adam": ADAM, "squares": {**ADAM, "loss": "mse"}}
@@ -68,7 +68,7 @@ DRAWN: tuple[Control, ...] = (
     on("tags", "tags-momentum", "several labels a picture: most truths are no", optimizer="momentum", lr=0.3,
        epochs=12),
     *(Control(f"disc-numbers-{name}", "whole numbers, learned as numbers", Setting("disc-numbers", "staged/shortcuts",
-              {**options, **NUMBERS}), "disc-numbers", 3, unseen=True) for name, options in STEPS.items()),
+              {**options, **NUMBERS}), "disc-numbers", 3) for name, options in STEPS.items()),
 )  # fmt: skip
 """On drawn pictures."""
 REAL: tuple[Control, ...] = (
@@ -81,7 +81,7 @@ REAL: tuple[Control, ...] = (
     on("parity", "parity-bce", "two outputs for one question, a loss of another size", loss="bce", lr=0.1),
     on("parity", "parity-one-in-four", "one class three times as common", wrong=one_in_four),
     *(Control(f"cells-{name}", "red cells by far the most common, as in blood", Setting("cells", "staged/stepped",
-              {**options, "epochs": 8}), "cells", 3, unseen=True) for name, options in BLOOD.items()),
+              {**options, "epochs": 8}), "cells", 3) for name, options in BLOOD.items()),
     on("vehicles", "vehicles-erased", "real pictures, far from 100 %, with holes", erase=0.3, augment="light",
        epochs=12),
     on("vehicles", "vehicles-plateau", "a rate that falls when it likes", **{**SGD, "lr": 0.05},

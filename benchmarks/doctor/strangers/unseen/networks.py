@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .networks import GRID, Chain, block, convolutions, linear
+from ...networks import GRID, Chain, block, convolutions, linear
 
 
 def kernel(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> nn.Conv2d:

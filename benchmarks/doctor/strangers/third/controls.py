@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..pictures import Pictures
-from ..rows import ADAM, BASES, SGD, Control, Setting
+from ...pictures import Pictures
+from ...rows import ADAM, BASES, SGD, Control, Setting
 
 
 def unevenly_lit(made: Pictures) -> Pictures:
@@ -48,7 +48,7 @@ def on(
     sound = BASES[base]
     told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
     setting = Setting(sound.data, network or sound.network, told, wrong)
-    return Control(name, looks, setting, sound.data, seed, third=True)
+    return Control(name, looks, setting, sound.data, seed)
 
 
 NUMBERS: Mapping[str, Any] = {"task": "regress", "augment": "none", "epochs": 14}
@@ -69,7 +69,7 @@ DRAWN: tuple[Control, ...] = (
     on("toppings", "toppings-sgd", "several labels a picture", **{**SGD, "lr": 0.05, "batch": 24, "epochs": 12}),
     on("toppings", "toppings-weights", "labels of a picture weighted by how rare they are", epochs=12, lr=6e-3),
     *(Control(f"areas-{name}", "an error instead of an accuracy", Setting("areas", "staged/basic", {**ADAM, "batch":
-              24, **options, **NUMBERS}), "areas", 7, third=True)
+              24, **options, **NUMBERS}), "areas", 7)
       for name, options in {"huber": {}, "mse": {"loss": "mse"}}.items()),
 )  # fmt: skip
 """On drawn pictures."""

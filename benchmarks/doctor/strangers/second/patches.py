@@ -19,8 +19,7 @@ from foveal.structure.layers import is_in
 from foveal.tasks.classify import Classify
 from foveal.values import Batch, Step
 
-from . import patches
-from .patches import epochs, loss_as, normalised, optimizer, parameters, placed, replaced
+from ...patches import epochs, loss_as, normalised, optimizer, parameters, placed, replaced
 
 # --- the task ---
 
@@ -148,7 +147,6 @@ class FirstBatches:
 
 
 PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {
-    **patches.PATCHES,
     "true-class-alone": lambda: loss_as(true_class_alone),
     "transposed": lambda: loss_as(transposed),
     "summed-sigmoids": lambda: loss_as(summed_sigmoids),

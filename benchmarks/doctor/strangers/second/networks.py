@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .networks import Chain, Does, block, convolutions, linear
-from .unseen_networks import kernel
+from ...networks import Chain, Does, block, convolutions, linear
+from ..unseen.networks import kernel
 
 # --- sound ---
 

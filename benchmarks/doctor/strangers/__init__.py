@@ -1,0 +1,38 @@
+"""Cases by strangers, who had read neither the rules nor their tests: a folder for each, with its data and networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TypeVar
+
+from torch import nn
+
+from ..pictures import Pictures
+from ..rows import Control, Fault
+from . import second, third, unseen
+
+Case = TypeVar("Case", Fault, Control)
+NAMES = ("unseen", "second", "third")
+"""In the order in which they came."""
+
+
+def by(name: str, rows: Iterable[Case]) -> Iterator[Case]:
+    """The rows, marked as this stranger's."""
+    return (replace(row, stranger=name) for row in rows)
+
+
+FAULTS: tuple[Fault, ...] = (
+    *by("unseen", unseen.FAULTS), *by("second", second.FAULTS), *by("third", third.FAULTS),
+)  # fmt: skip
+CONTROLS: tuple[Control, ...] = (
+    *by("unseen", unseen.CONTROLS), *by("second", second.CONTROLS), *by("third", third.CONTROLS),
+)  # fmt: skip
+DATA: dict[str, Callable[[], Pictures]] = {**unseen.DATA, **second.DATA, **third.DATA}
+NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
+    **unseen.NETWORKS,
+    **second.NETWORKS,
+    **third.NETWORKS,
+}
+PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {**second.PATCHES, **third.PATCHES}

@@ -1,0 +1,10 @@
+"""The first stranger's cases."""
+
+from __future__ import annotations
+
+from .controls import CONTROLS
+from .faults import FAULTS
+from .networks import NETWORKS
+from .pictures import DATA
+
+__all__ = ["CONTROLS", "DATA", "FAULTS", "NETWORKS"]
