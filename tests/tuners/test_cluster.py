@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from foveal.tuners.cluster_nodes import MARK, Share, Wants, faults, only, seen
 from foveal.tuners.orders import Died, News, Order
 from foveal.tuners.tuner import DEATHS, LOSSES
 from foveal.values import Dataset, Item
+from pictures import class_folder
 from studies import Acted, study, tuned
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -125,9 +129,9 @@ def test_what_a_node_lacks_is_told(wants: Wants) -> None:
     assert told == [
         f"it has python 3.10.4, and this machine {mine['python']}",
         f"it has torch 2.9.1+cu128, and this machine {mine['torch']}",
-        f"it does not see the study's folder {wants.folder}",
-        f"it does not see {wants.pictures[3][0]} and other pictures",
     ]
+    assert not found["folder"]
+    assert found["missing"] == [wants.pictures[3][0], wants.pictures[7][0]]
     assert faults({**seen(other), "code": "another"}, wants)[0].endswith("other code than this machine's")
     assert (
         "No module named 'foveal'"
@@ -184,13 +188,13 @@ def test_nodes_are_named_to_ray_by_their_labels() -> None:
 
 def test_an_answer_that_got_lost_is_given_again(tmp_path: Path) -> None:
     hand = Hand.__new__(Hand)  # without Ray
-    hand.node, hand.turn, hand.told, hand.place = "n", 0, [], Acted()  # type: ignore[assignment]
+    hand.node, hand.turn, hand.told, hand.place, hand.mirror = "n", 0, [], Acted(), None  # type: ignore[assignment]
     orders = [Order(n, {"out": str(tmp_path / str(n)), "lr": 0.05}).to_json() for n in (0, 1)]
-    first = hand.carry(1, orders[0], 0, 0.0)
-    assert hand.carry(1, orders[0], 0, 0.0) == first
+    first = hand.carry(1, orders[0], 0, 0.0, {}, ())
+    assert hand.carry(1, orders[0], 0, 0.0, {}, ()) == first
     assert len(hand.place.orders) == 1  # type: ignore[attr-defined]
-    assert hand.carry(1, orders[0], len(first[1]), 0.0) == ("n", [])
-    second = hand.carry(2, orders[1], 0, 0.0)
+    assert hand.carry(1, orders[0], len(first[1]), 0.0, {}, ()) == ("n", [], None)
+    second = hand.carry(2, orders[1], 0, 0.0, {}, ())
     assert [one.number for one in (*first[1], *second[1])] == [0, 1]
 
 
@@ -236,11 +240,37 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     utils = pytest.importorskip("ray.cluster_utils")
     whole = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        whole.other = whole.add_node(num_cpus=1)
         monkeypatch.setenv("RAY_ADDRESS", whole.address)
         yield whole
     finally:
         whole.shutdown()
+
+
+@contextmanager
+def blind(address: str, hidden: Sequence[Path], home: Path) -> Iterator[int]:
+    """The process of a node that sees an empty folder where each of these is."""
+    mounts = " && ".join(f"mount -t tmpfs none {shlex.quote(str(folder))}" for folder in hidden)
+    ray = (
+        f"{shlex.quote(sys.executable)} -m ray.scripts.scripts start --address {address} --num-cpus 1 --block"
+    )
+    with subprocess.Popen(
+        ["unshare", "-m", "sh", "-c", f"{mounts} && cd / && exec {ray}"],
+        env={**os.environ, "FOVEAL_DATA_HOME": str(home), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process.pid
+        finally:
+            for pid in (*below(process.pid), process.pid):
+                kill(pid)
+
+
+def kill(pid: int) -> None:
+    """As when the power is gone: nobody saves anything any more."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def below(root: int) -> set[int]:
@@ -257,11 +287,12 @@ def raylet(of: Any) -> int:
     return next(found[0].process.pid for name, found in of.all_processes.items() if name == "raylet")
 
 
-def trained_on(folder: Path, of: Any, epochs: int) -> int | None:
-    """The trial that is trained on a node, once it has come so far and its state is saved."""
-    there = below(raylet(of))
-    for owner in folder.glob("trials/[0-9]*/.owner.json"):
-        run = Run(owner.parent)
+def trained_on(folder: Path, root: int, epochs: int) -> int | None:
+    """The trial that is trained by a process below this one, once it has come so far and its state is saved."""
+    there = below(root)
+    mirrors = Path(tempfile.gettempdir()).glob("foveal-study-*/study")
+    for owner in (one for home in (folder, *mirrors) for one in home.glob("trials/[0-9]*/.owner.json")):
+        run = Run(folder / "trials" / owner.parent.name)
         try:
             pid = json.loads(owner.read_text())["pid"]
         except (OSError, ValueError):
@@ -272,12 +303,12 @@ def trained_on(folder: Path, of: Any, epochs: int) -> int | None:
     return None
 
 
-def command(folder: Path, *more: str) -> list[str]:
+def command(folder: Path, data: str, *more: str) -> list[str]:
     network = folder.with_suffix(".yaml")
     network.write_text(SMALL)
     flat = [word for pair in PLAN.items() for word in pair]
     return [
-        *(sys.executable, "-m", "foveal", "tune", "digits", *flat, *FLAGS),
+        *(sys.executable, "-m", "foveal", "tune", data, *flat, *FLAGS),
         *("--network", str(network), "--out", str(folder), *more),
     ]
 
@@ -290,29 +321,30 @@ def weights(study: Study) -> list[dict[str, bytes]]:
     return [{name: tensor.tobytes() for name, tensor in file.items()} for file in files]
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.skipif(sys.platform != "linux", reason="Ray's clusters on one machine are tried on Linux only")
-def test_a_lost_node_loses_no_trial(cluster: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "lost"
+def lost(folder: Path, root: int, data: str, *more: str) -> tuple[str, str, int]:
+    """Tune, and lose the node below a process in the middle of a trial. Returns what was printed, and the trial."""
     with subprocess.Popen(
-        command(folder, "--cluster", "ray"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(folder, data, "--cluster", "ray", *more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         until, number = time.monotonic() + 240, None
         while number is None and time.monotonic() < until and running.poll() is None:
             time.sleep(0.05)
-            number = trained_on(folder, cluster.other, 5) if folder.exists() else None
+            number = trained_on(folder, root, 5) if folder.exists() else None
         assert number is not None, (
             running.communicate()[1][-3000:] if running.poll() is not None else "too late"
         )
-        for pid in below(raylet(cluster.other)):
-            try:
-                os.kill(pid, signal.SIGKILL)  # as when the power is gone: nobody saves anything any more
-            except ProcessLookupError:
-                pass
-        cluster.remove_node(cluster.other, allow_graceful=False)
+        for pid in (*below(root), root):
+            kill(pid)
         out, said = running.communicate(timeout=400)
     assert running.returncode == 0, said[-3000:]
+    return out, said, number
+
+
+def as_if_nothing_had_been(folder: Path, out: str, number: int, data: str) -> None:
+    """The study has all trials, one of them in two parts, and the weights of one that nobody disturbed."""
     assert [trial["state"] for trial in json.loads(out)["trials"]] == ["finished"] * 3
     asked = json.loads((folder / "trials" / f"{number:03d}.json").read_text())
     assert len(asked["losses"]) == 1
@@ -322,10 +354,40 @@ def test_a_lost_node_loses_no_trial(cluster: Any, tmp_path: Path) -> None:
     assert starts[1].step > 0  # from its saved state, not from nothing
     assert not (folder / MARK).exists()
 
-    whole = tmp_path / "whole"
-    done = subprocess.run(command(whole), capture_output=True, text=True, check=False)
+    whole = folder.with_name("whole")
+    done = subprocess.run(command(whole, data), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     have, want = Study.read(folder), Study.read(whole)
     assert [t.options for t in have.trials] == [t.options for t in want.trials]
     assert [t.curve for t in have.trials] == [t.curve for t in want.trials]
     assert weights(have) == weights(want)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(sys.platform != "linux", reason="Ray's clusters on one machine are tried on Linux only")
+def test_a_lost_node_loses_no_trial(cluster: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "lost"
+    root = raylet(cluster.add_node(num_cpus=1))
+    out, _, number = lost(folder, root, "digits")
+    as_if_nothing_had_been(folder, out, number, "digits")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(
+    sys.platform != "linux"
+    or subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode != 0,
+    reason="hiding a folder from a process takes Linux, and its administrator",
+)
+def test_nodes_need_not_see_the_folders(cluster: Any, tmp_path: Path) -> None:
+    pictures, runs = class_folder(tmp_path / "pictures", each=80, size=16), tmp_path / "runs"
+    runs.mkdir()
+    with blind(cluster.address, (pictures, runs), tmp_path / "node") as root:
+        out, said, number = lost(runs / "lost", root, str(pictures))
+    assert "the pictures are sent there" in said
+    assert sum(1 for file in (tmp_path / "node" / "sent").rglob("*.png")) == 240
+    as_if_nothing_had_been(runs / "lost", out, number, str(pictures))
+    for trial in Study.read(runs / "lost").trials:
+        assert "foveal-study-" not in (trial.run / "options.json").read_text()
+        assert Run(trial.run).dataset.root == str(pictures)

@@ -2,23 +2,27 @@
 
 Each trial at a time has a Ray actor (`Hand`) on some node, which holds its share of the cluster and one
 `places.LocalWorkers` of one process: what the process is told and how it ends are the same as on one machine. Actors
-stay for the next trial. When a node is lost its trial goes on elsewhere from its last saved state, as all nodes see
-the study's folder.
+stay for the next trial. When a node is lost its trial goes on elsewhere from its last saved state: nodes see the
+study's folder, or have a mirror of it (`cluster_mirror`).
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import FovealError, RunError
 from ..records.run import Run
+from ..records.study import Shelf
+from . import cluster_pictures
 from .cluster_join import first_line
-from .cluster_nodes import MARK, Nodes, Screen, Share, Wants, only
+from .cluster_mirror import Baggage, Brought, Files, Marks, Mirror, had
+from .cluster_nodes import MARK, Nodes, Screen, Share, Wants, only, seen
 from .orders import Died, News, Order, Outcome, Said, folder_of
 from .places import LocalWorkers
 
@@ -35,34 +39,53 @@ CLOSE_SECONDS = 15.0
 
 class Hand:
     """What runs as an actor on a node: it carries out one order at a time with one process. `number` is that of its
-    log; `home` the folder that relative paths are meant from."""
+    log; `home` the folder that relative paths are meant from; `wants` (`Wants`) and `baggage`, a reference to a
+    `Baggage`, tell whether it sees the study's folder and pictures, and are what it has instead."""
 
-    def __init__(self, folder: str, number: int, home: str) -> None:
+    def __init__(self, number: int, home: str, wants: Mapping[str, Any], baggage: Sequence[Any]) -> None:
         import ray
 
         if os.path.isdir(home):  # noqa: PTH112
             os.chdir(home)
         self.node = str(ray.get_runtime_context().get_node_id())
-        self.place = LocalWorkers(Path(folder), 1, first=number)  # Ray itself says which GPU an actor sees
+        self.mirror, there, folder = None, seen(wants), Path(wants["folder"])
+        if not there["folder"] or there["missing"]:
+            given: Baggage = ray.get(baggage[0])
+            lies = str(cluster_pictures.store(given.store)) if there["missing"] else given.root
+            self.mirror = Mirror(given, lies)
+            folder = self.mirror.study
+        self.place = LocalWorkers(folder, 1, first=number)  # Ray itself says which GPU an actor sees
         self.turn, self.told = 0, list[News]()
 
     def carry(
-        self, turn: int, order: Mapping[str, Any], since: int, seconds: float
-    ) -> tuple[str, list[News]]:
-        """The node it is on, and what has happened to an order after the first `since` things; the order is begun with
-        when its `turn` is new. Asked twice it answers twice, so that no answer is lost with a connection."""
+        self, turn: int, order: Mapping[str, Any], since: int, seconds: float, have: Marks, had: Sequence[Any]
+    ) -> tuple[str, list[News], Brought | None]:
+        """The node it is on, what has happened to an order after the first `since` things, and what its trial has
+        written where that has to be brought; the order is begun with when its `turn` is new, from what the trial
+        `had` (a reference to `Files`). Asked twice it answers twice, so that no answer is lost with a connection."""
         if turn != self.turn:
             self.turn, self.told = turn, []
-            self.place.give(Order.from_json(order))
+            given = Order.from_json(order)
+            self.place.give(given if self.mirror is None else self.mirror.taken(given, _fetched(had)))
         if since >= len(self.told):
             self.told += self.place.news(seconds)
-        return self.node, self.told[since:]
+        news = self.told[since:]
+        return self.node, news, None if self.mirror is None else self.mirror.brought(have, news)
 
     def stop(self, says: str) -> None:
         self.place.stop(says)
 
     def close(self) -> None:
         self.place.close()
+        if self.mirror is not None:
+            self.mirror.close()
+
+
+def _fetched(references: Sequence[Any]) -> Files:
+    """What a reference stands for. It is in a list, as Ray would fetch it for everybody otherwise."""
+    import ray
+
+    return dict(ray.get(references[0])) if references else {}
 
 
 @dataclass
@@ -79,6 +102,10 @@ class _Work:
     told: bool = False
     up: bool = False
     """Whether it has answered: until then Ray may still look for room."""
+    had: tuple[Any, ...] = ()
+    """A reference to what its trial had, where a node may not see that."""
+    have: Marks = field(default_factory=dict)
+    """What has been brought from there."""
 
 
 class ClusterWorkers:
@@ -86,9 +113,18 @@ class ClusterWorkers:
     living nodes hold, `most` at most."""
 
     def __init__(
-        self, ray: Any, folder: Path, share: Share, nodes: Nodes, screen: Screen, most: int | None = None
+        self,
+        ray: Any,
+        folder: Path,
+        share: Share,
+        nodes: Nodes,
+        baggage: Baggage,
+        screen: Screen,
+        most: int | None,
     ) -> None:
         self.ray, self.folder, self.share, self.nodes = ray, folder, share, nodes
+        self.baggage, self._baggage = baggage, tuple[Any, ...]()
+        """What nodes are given that do not see the folder, and a reference to it once there is such a node."""
         self.screen, self.most = screen, most
         self._work: dict[int, _Work] = {}
         self._idle: list[_Work] = []
@@ -109,16 +145,21 @@ class ClusterWorkers:
         folder = folder.resolve()
         share = Share(int(row["cpus"]), int(row["gpus"]))
         share.room(ray.nodes())
-        nodes = Nodes(ray, Wants.of(folder, Run(folder).dataset), share, screen)
+        dataset, record = Run(folder).dataset, Shelf(folder).record()
+        wants = Wants.of(folder, dataset)
+        nodes = Nodes(ray, wants, share, screen, partial(cluster_pictures.sent, ray, dataset, wants.store))
         try:
             nodes.check()
         except BaseException:
             (folder / MARK).unlink(missing_ok=True)
             raise
         fit = nodes.fit()
-        place = cls(ray, folder, share, nodes, screen, row["jobs"])
+        baggage = Baggage.of(folder, record["options"], dataset.root, wants.store)
+        place = cls(ray, folder, share, nodes, baggage, screen, row["jobs"])
         many = f"{len(fit)} node{'s' * (len(fit) != 1)}"
         said = f"Trials are trained on {many} of the cluster, {place.room} at a time, each with {share}"
+        if nodes.apart:
+            said += ". Not all of them see this folder: what they train is brought here"
         screen(("says", said))
         return place
 
@@ -129,7 +170,8 @@ class ClusterWorkers:
         return max(1, min(there, self.most or there))
 
     def give(self, order: Order) -> None:
-        self._waiting.append(order)
+        out = str(folder_of(order).resolve())  # a node may have other folders to begin a path in
+        self._waiting.append(replace(order, options={**order.options, "out": out}))
         self._begin()
 
     def news(self, seconds: float) -> list[News]:
@@ -196,12 +238,16 @@ class ClusterWorkers:
             else:
                 return
             work = _Work(self._waiting.pop(0), work.hand, work.nodes, work.turn + 1, up=work.up)
+            if self.nodes.apart and (files := had(self.folder, work.order)):
+                work.had, work.have = (self.ray.put(files),), Brought(files).known({})
             self._work[work.order.number] = work
             self._ask(work)
 
     def _new(self, nodes: list[str]) -> Any:
         """An actor on one of these nodes, wherever Ray has room first."""
         self._hired += 1
+        if self.nodes.apart and not self._baggage:
+            self._baggage = (self.ray.put(self.baggage),)
         kind = self.ray.remote(Hand).options(
             num_cpus=self.share.cpus,
             num_gpus=self.share.gpus,
@@ -209,10 +255,11 @@ class ClusterWorkers:
             scheduling_strategy="SPREAD",
             label_selector=only(nodes),
         )
-        return kind.remote(str(self.folder), self._hired, os.getcwd())  # noqa: PTH109
+        return kind.remote(self._hired, os.getcwd(), asdict(self.nodes.wants), self._baggage)  # noqa: PTH109
 
     def _ask(self, work: _Work) -> None:
-        work.asked = work.hand.carry.remote(work.turn, work.order.to_json(), work.heard, LISTEN_SECONDS)
+        order = work.order.to_json()
+        work.asked = work.hand.carry.remote(work.turn, order, work.heard, LISTEN_SECONDS, work.have, work.had)
 
     def _look_after(self) -> None:
         """See to orders that nobody carries out yet."""
@@ -250,7 +297,7 @@ class ClusterWorkers:
         """Take an actor's answer, and ask it again while its order is not done."""
         errors = self.ray.exceptions
         try:
-            node, news = self.ray.get(work.asked)
+            node, news, brought = self.ray.get(work.asked)
         except errors.ActorUnavailableError:
             # a broken connection, or the first sign of a lost node
             work.asked, work.began = None, time.monotonic()
@@ -263,6 +310,9 @@ class ClusterWorkers:
             return
         if not work.up:
             work.nodes, work.up = (node,), True
+        if brought is not None:  # before it is told what happened: that is read from the folder
+            brought.laid(self.folder)
+            work.have = brought.known(work.have)
         work.heard += len(news)
         self._found += news
         if all(isinstance(one, Said) for one in news):

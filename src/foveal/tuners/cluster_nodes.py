@@ -24,6 +24,8 @@ from .cluster_join import AUTH, first_line
 Screen = Callable[[Any], None]
 Node = Mapping[str, Any]
 """A node as `ray.nodes()` tells of it."""
+Send = Callable[[str], str]
+"""Sends the pictures to a node, and says what went wrong."""
 MARK = ".cluster"
 """A file in a study's folder by which nodes see that it is the same folder for them."""
 LOOK_SECONDS = 120.0
@@ -111,14 +113,16 @@ def _cpus(counts: Sequence[int], jobs: int | None) -> int:
 
 @dataclass(frozen=True)
 class Wants:
-    """What a node must have: the study's `folder` with this `mark` in it, `pictures` of these sizes, and the same
-    `versions`, to the last line of Foveal's own (`code`)."""
+    """What a node must have: the same `versions`, to the last line of Foveal's own (`code`). And what it may see: the
+    study's `folder` with this `mark` in it, and `pictures` of these sizes; else they are brought there, the pictures
+    by this name (`store`)."""
 
     folder: str
     mark: str
     pictures: tuple[tuple[str, int], ...]
     versions: Mapping[str, str]
     code: str
+    store: str = ""
 
     @classmethod
     def of(cls, folder: Path, dataset: Dataset) -> Wants:
@@ -129,17 +133,20 @@ class Wants:
         files = [os.path.join(dataset.root, one.path) for one in dataset.items[::step]]
         sizes = ((str(Path(file).absolute()), _size(file)) for file in files[:SAMPLE])
         there = tuple((file, size) for file, size in sizes if size >= 0)  # built-in pictures lie nowhere
-        return cls(str(folder), mark, there, versions(), code())
+        return cls(str(folder), mark, there, versions(), code(), dataset.fingerprint[:24])
 
 
 def seen(wants: Mapping[str, Any]) -> dict[str, Any]:
     """What this machine has of it. Called on a node."""
+    from .cluster_pictures import store
+
     mark = Path(wants["folder"], MARK)
     return {
         "versions": versions(),
         "code": code(),
         "folder": _read(mark) == wants["mark"],
         "missing": [file for file, size in wants["pictures"] if _size(file) != size],
+        "sent": store(wants["store"]).is_dir(),
     }
 
 
@@ -154,10 +161,6 @@ def faults(found: Mapping[str, Any], wants: Wants) -> list[str]:
             told.append(f"it has {name} {there}, and this machine {here}")
     if not told and found["code"] != wants.code:
         told.append(f"its Foveal {wants.versions['foveal']} has other code than this machine's")
-    if not found["folder"]:
-        told.append(f"it does not see the study's folder {wants.folder}")
-    if missing := found["missing"]:
-        told.append(f"it does not see {missing[0]}" + " and other pictures" * (len(missing) > 1))
     return told
 
 
@@ -194,8 +197,10 @@ def _read(file: Path) -> str:
 class Nodes:
     """The nodes of a joined cluster that are fit to train: looked at when they come, left out when they fail."""
 
-    def __init__(self, ray: Any, wants: Wants, share: Share, screen: Screen) -> None:
-        self.ray, self.wants, self.share, self.screen = ray, wants, share, screen
+    def __init__(self, ray: Any, wants: Wants, share: Share, screen: Screen, send: Send) -> None:
+        self.ray, self.wants, self.share, self.screen, self.send = ray, wants, share, screen, send
+        self.apart = False
+        """Whether one does not see the study's folder, or its pictures where they lie here."""
         self._fit: set[str] = set()
         self._out: set[str] = set()
         self._looks: dict[str, Any] = {}
@@ -223,9 +228,9 @@ class Nodes:
             more = f"\n... and {len(told) - TOLD} more" * (len(told) > TOLD)
             raise RunError(
                 f"Nodes of the cluster cannot train this study:{shown}{more}",
-                "On every node the same versions; the study's folder and the pictures on a disk that all see, under "
-                "the same path.",
-                "Give --runs-dir (or --out) and DATA on a shared disk, or remove these nodes from the cluster.",
+                "On every node the same versions, and the pictures on a disk that it sees under the same path, or room "
+                "for them.",
+                "Install the same on them, or remove these nodes from the cluster.",
             )
         if not self._fit:
             raise RunError(
@@ -271,10 +276,24 @@ class Nodes:
             except self.ray.exceptions.RayError as error:
                 found = {"error": first_line(error)}
             self._guard(found)
-            said = faults(found, self.wants)
+            said = faults(found, self.wants) or self._supplied(node, found)
             (self._out if said else self._fit).add(node)
             told += [f"node {self._names[node]}: {'; '.join(said)}"] if said else []
         return told
+
+    def _supplied(self, node: str, found: Mapping[str, Any]) -> list[str]:
+        """See to it that a node has the pictures; why it cannot train, where that did not come off."""
+        self.apart = self.apart or not found["folder"] or bool(found["missing"])
+        if not found["missing"] or found["sent"]:
+            return []
+        self.screen(
+            (
+                "says",
+                f"Node {self._names[node]} does not see {found['missing'][0]}: the pictures are sent there",
+            )
+        )
+        said = self.send(node)
+        return [f"the pictures could not be sent there: {said}"] if said else []
 
     def _guard(self, found: Mapping[str, Any]) -> None:
         """Refuse a cluster that runs programs for whoever reaches its ports."""
