@@ -66,9 +66,11 @@ def _unasked(found: Mapping[str, Any] | None) -> bool:
 def _cure(case: Case, ways: list[str], culprit: str, unasked: bool) -> Cure:
     if unasked:
         return Cure(
-            "Without any option that varies pictures (--augment none --no-flip) training still gives them so that they "
-            "do not show their label: look at the code that prepares pictures for training alone (a transform, a "
-            "loader), and take out what turns, mirrors, covers or swaps them."
+            "Without any option that varies pictures (--augment none --no-flip) training still gives them "
+            "so that they do not show their label. Where pictures are prepared for training alone (a "
+            "transform, a loader, a Dataset's `__getitem__`), take out what turns, mirrors, covers or "
+            "swaps them: RandomHorizontalFlip, RandomRotation, RandomErasing, `x.flip(-1)`, "
+            "`torch.rot90`."
         )
     return Cure(
         "Vary pictures less, and look at what training sees: foveal inspect DATA --augment NAME.",

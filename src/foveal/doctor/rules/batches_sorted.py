@@ -41,6 +41,9 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         "Pictures come in the order of the data, class after class. Each batch then draws the network to its few "
         "classes and away from those before, and norms take their statistics from these alone.",
-        Cure("Shuffle the training pictures anew in each epoch, in the code that makes batches."),
+        Cure(
+            "In the code that makes batches, draw a new order for each epoch: `DataLoader(train, "
+            "shuffle=True)`, or `torch.randperm(len(train))` where it says `range(len(train))`."
+        ),
         confidence=0.93,
     )

@@ -107,8 +107,10 @@ def _own(case: Case) -> Finding | None:
         "Each step sees the network through a few of its activations, drawn anew: what they have in common is all "
         "that can be learned.",
         Cure(
-            "Drop less, in the network's code: 0.5 at most before the last layer, 0.1 to 0.2 of whole maps, and not "
-            "after each layer. It may be a layer (nn.Dropout, nn.Dropout2d) or a call (F.dropout) in forward."
+            "Drop less, in the network's code: `nn.Dropout(0.5)` at most before the last layer, "
+            "`nn.Dropout2d(0.1)` behind blocks, and not after each layer. It may be a call in forward "
+            "(F.dropout, or a mask made by `torch.rand`): such a mask is to be divided by the share that "
+            "it keeps, and left out where `self.training` is False."
         ),
         confidence=0.9,
     )

@@ -38,7 +38,12 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         "Somewhere the batch's axis is mixed into others: a reshape or a transposition of the wrong axes, a "
         "normalisation or a softmax over the batch.",
-        Cure("Look for view, reshape, permute and means over axis 0 in the network's code."),
+        Cure(
+            "In the network's forward, keep axis 0 for the pictures: flatten by `x.flatten(1)`, take "
+            "means by `x.mean((2, 3))`, softmax by `dim=1`. Look for view, reshape, permute, transpose or "
+            "roll that move axis 0, for means, norms and softmaxes over `dim=0`, and, where the network "
+            "is sound, for the same in the code that judges its outputs."
+        ),
         confidence=0.97,
         direct=True,
     )

@@ -81,7 +81,10 @@ def _finding(which: str, names: Sequence[str], told: Evidence) -> Finding:
         "A parameter that asks for no gradient, or an operation that cuts the graph (detach, no_grad, a "
         "rounding), keeps these layers as they were drawn.",
         Cure(
-            "Look for requires_grad, detach and no_grad in the network's code, at or after the last of these layers."
+            "In the code of the network, at or after the last of these layers, and wherever it is built: "
+            "delete `requires_grad = False`, `.detach()`, `.data` and `with torch.no_grad():`. A "
+            "comparison (`x > 0`), a rounding, sign or argmax lets no gradient through either: put a "
+            "rectifier or a sigmoid in its place."
         ),
         confidence=0.95,
     )

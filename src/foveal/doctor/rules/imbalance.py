@@ -147,6 +147,9 @@ def _backwards(case: Case) -> Finding | None:
         ),
         "Weights of classes are to be the inverse of how often they occur: taken as they are, rare classes count even "
         "less than without any.",
-        Cure("Divide by the counts where weights are made; or leave weighing to --balance weights."),
+        Cure(
+            "Divide by the counts where weights are made: `weights = counts.sum() / (len(counts) * "
+            "counts)`; or leave weighing to --balance weights."
+        ),
         confidence=0.95,
     )

@@ -60,8 +60,10 @@ def examine(case: Case) -> Finding | Unsure | None:
         "Nothing of the picture reaches the answer: a branch that is not used, a multiplication by 0, or a cut "
         "graph.",
         Cure(
-            "Look at what comes before the first layer that gives the same for all pictures, and follow a picture "
-            "there (foveal explain activations RUN)."
+            "Look at what comes before the first layer that gives the same for all pictures, and follow a "
+            "picture there (foveal explain activations RUN). It may be a kernel or a factor of 0, a clamp "
+            "between the wrong bounds, or a tensor made anew (`torch.zeros_like(x)`) that goes on in the "
+            "place of x."
         ),
         confidence=0.98,
         direct=True,

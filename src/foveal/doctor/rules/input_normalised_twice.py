@@ -40,6 +40,10 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         "The second time moves the pictures far from 0 and stretches them: weights drawn for inputs around 0, or "
         "learned on them, do not fit.",
-        Cure("Normalise once: in the pictures' view or in the network, not in both."),
+        Cure(
+            "Normalise once: delete either `Normalize(mean, std)` (or `/ 255`) in the transform, or `(x - "
+            "mean) / std` in the network's forward. Foveal does it itself before the network sees a "
+            "picture."
+        ),
         confidence=0.95,
     )

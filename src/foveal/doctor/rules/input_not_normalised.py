@@ -54,8 +54,10 @@ def _finding(found: Mapping[str, Any], but: str) -> Finding:
         "Large inputs that are all of one sign make the first layer's gradients large and alike: weights swing "
         "together, or rectifiers die.",
         Cure(
-            "Normalise pictures before the network sees them: scale to 0..1, take out the mean, divide by the "
-            "deviation."
+            "Normalise before the network sees a picture: `x = (x.float() / 255 - mean) / std`, with mean "
+            "and std of the training pictures in the same scale, 0 to 1. Where this is done already, look "
+            "whether `/ 255` is missing, or stands there twice, and whether mean and std are those of "
+            "shades up to 255."
         ),
         confidence=0.95,
     )

@@ -85,7 +85,8 @@ def _torn(case: Case) -> Finding | None:
         ),
         "One picture cannot be two things: files of one class were copied into another's folder, or labelled twice.",
         Cure(
-            "Find out which of the two labels is right, and take the other copy away or put its own picture back."
+            "Find out which of the two labels is right, and take the other copy away or put its own "
+            "picture back (these pairs are named by foveal inspect DATA)."
         ),
         confidence=0.95,
     )
@@ -155,8 +156,10 @@ def _backwards(case: Case) -> Finding | None:
         "Whoever or whatever gave the training labels erred, or they were changed on the way: moved by a row of a "
         "table, drawn anew, put to other files.",
         Cure(
-            "Hold the training labels against their pictures: foveal inspect DATA --deep names those in doubt. Where "
-            "they come from a table, compare its first, middle and last rows with the files."
+            "Hold the training labels against their pictures: foveal inspect DATA --deep names those in "
+            "doubt. Where they come from a table, compare its first, middle and last rows with the files; "
+            "where they are joined to files in the order of a list, join them by name: `label = "
+            "dict(zip(table.file, table.label))[path.name]`."
         ),
         confidence=0.8,
     )
@@ -233,8 +236,10 @@ def _slipped(case: Case) -> Finding | None:
         "A row was lost or put in twice in the table of labels, or in the list of files: from there on each picture "
         "has its neighbour's label.",
         Cure(
-            "Find the row from which labels and pictures part (open a few pictures at the start, in the middle and at "
-            "the end of the table), and join labels to files by name, not by place."
+            "Find the row from which labels and pictures part (open a few pictures at the start, in the "
+            "middle and at the end of the table), and join labels to files by name, not by place: `label "
+            "= dict(zip(table.file, table.label))[path.name]`. `sorted(files)` puts 10 before 2, and a "
+            "heading that is read as a row moves all by one."
         ),
         confidence=0.9,
     )
@@ -342,6 +347,9 @@ def _tags(case: Case) -> Finding | None:
         tuple(evidence),
         "Of several labels a picture the table of training kept the first, or some names were lost on the way: what is "
         "there and bears no label is taught as absent.",
-        Cure("Read all labels of the training pictures again: how are several of them parted in the table?"),
+        Cure(
+            "Read all labels of the training pictures again: how are several of them parted in the table? "
+            "`cell.split(';')` with the sign that stands there, and `.strip()` on each."
+        ),
         confidence=0.93,
     )

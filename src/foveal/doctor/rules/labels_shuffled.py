@@ -74,7 +74,10 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         "Pictures and labels were brought together in the wrong order, or one of the two was shuffled alone.",
         Cure(
-            "Put each label back to its picture: compare a few rows of the list of labels with the files themselves."
+            "Put each label back to its picture: compare a few rows of the list of labels with the files "
+            "themselves, and join them by name: `label = dict(zip(table.file, table.label))[path.name]`. "
+            "One that is sorted or shuffled without the other parts them, as does a heading that is read "
+            "as a row."
         ),
         confidence=0.9 if "labels" in case.data else 0.8,
     )
@@ -107,7 +110,11 @@ def _several(case: Case) -> Finding | None:
             ),
         ),
         "Pictures and labels were brought together in the wrong order, or one of the two was shuffled alone.",
-        Cure("Put each picture's labels back to it: join them by name, not by place in a table."),
+        Cure(
+            "Put each picture's labels back to it: join them by name, not by place in a table: `labels = "
+            "dict(zip(table.file, table.labels))[path.name]`. A heading that is read as a row moves all "
+            "by one."
+        ),
         confidence=0.85,
     )
 
@@ -127,6 +134,9 @@ def _apart(inputs: Mapping[str, Any]) -> Finding:
             ),
         ),
         "Pictures are put into another order than their labels, or labels are made anew, after the data were read.",
-        Cure("Shuffle pictures and labels together, by one order, in the code that makes batches."),
+        Cure(
+            "In the code that makes batches, shuffle pictures and labels by one order: `order = "
+            "torch.randperm(n)`, then `pictures[order], labels[order]`."
+        ),
         confidence=0.97,
     )

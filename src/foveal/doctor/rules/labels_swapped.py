@@ -120,7 +120,11 @@ def _renamed(renamed: Mapping[str, str]) -> Finding:
         (Evidence("Each label of a batch was held against the data's own.", {"renamed": dict(renamed)}),),
         "Names are numbered in one order where the data are read and in another where batches are made (as by sorting "
         "10 before 2, or by counting from 1).",
-        Cure("Number the names once, and give that list to all code that turns names into numbers."),
+        Cure(
+            "Number the names once, `names = sorted(set(labels_of_training))`, and use "
+            "`names.index(label)` from that one list in all code that turns names into numbers, also "
+            "where the task's or the loader's code does."
+        ),
         confidence=0.97,
     )
 

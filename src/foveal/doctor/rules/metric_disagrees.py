@@ -55,7 +55,11 @@ def _misjudged(row: Mapping[str, Any]) -> Finding:
         ),
         "Between the network and the metric scores are moved, exchanged or taken from elsewhere: an index that is off "
         "by one, an axis in another order, another layer's outputs.",
-        Cure("Hand the metric the very scores that the loss is given, in the task's code."),
+        Cure(
+            "In the task's code hand the metric the very scores and labels that the loss is given: "
+            "between `loss(scores, labels)` and the metric nothing that moves, sorts or drops rows or "
+            "classes (roll, argsort, `scores[:, 1:]`)."
+        ),
         confidence=0.97,
         direct=True,
     )
@@ -88,8 +92,9 @@ def _impossible(case: Case) -> Finding | None:
         "The loss and the metric are computed from different outputs or different labels: an index that is off by "
         "one, labels in another order, pictures and labels that were shuffled apart.",
         Cure(
-            "Compare what the metric is given with what the loss is given, for a few pictures: outputs, labels, "
-            "order."
+            "For one batch print what the loss and what the metric are given (`scores.argmax(1)`, labels, "
+            "ids): rows, classes and order are to be the same. Delete what moves them between the two "
+            "(roll, a shifted index, a list of labels read anew)."
         ),
         confidence=0.97,
     )

@@ -44,7 +44,8 @@ def _by_chance(case: Case) -> Finding | None:
         "Something is left to chance where nothing should be: dropout or noise by a function that does not know of "
         "evaluation mode.",
         Cure(
-            "Give self.training to functional dropout, and add noise in training mode only; or use modules."
+            "In the network's forward write `F.dropout(x, p, self.training)`, or use nn.Dropout; put "
+            "noise behind `if self.training:`."
         ),
         confidence=0.95,
         direct=True,
@@ -84,7 +85,9 @@ def _judged_otherwise(case: Case) -> Finding | Unsure | None:
         "Judging used the network in another state than the one that is saved and used: in training mode, with "
         "dropout and the batch's own statistics, or with other pictures.",
         Cure(
-            "Put the network into evaluation mode wherever it is judged (network.eval()), and nothing else."
+            "Write `network.eval()` before it is judged and `network.train()` before it learns again, and "
+            "nothing else (no `module.train()` for single layers, no `train()` of one's own that passes "
+            "over some)."
         ),
         confidence=0.85,
     )

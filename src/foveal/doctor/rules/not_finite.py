@@ -109,13 +109,16 @@ def _cure(case: Case, diverged: bool) -> Cure:
         return Cure("Compute in fp32 (or bf16 where the device has it).", {"precision": "fp32"})
     if not _is_defined(case):
         return Cure(
-            "Let the loss take the logarithm and the softmax in one (cross-entropy on scores, log_softmax), in the "
-            "task's code."
+            "In the task's code let the loss take the logarithm and the softmax in one: "
+            "`F.cross_entropy(scores, labels)`, or `F.log_softmax(scores, 1)`, in place of "
+            "`torch.log(torch.softmax(...))`."
         )
     if _in_the_code(case, diverged):
         return Cure(
-            "Look at the layers named here, in the order of the pass, for roots, logarithms, divisions and "
-            "exponentials; add a small constant before them. foveal diagnose RUN --deep tests them one by one."
+            "Look at the layers named here, in the order of the pass, for roots, logarithms, divisions "
+            "and exponentials, and keep them from their limits: `torch.log(x.clamp_min(1e-6))`, "
+            "`torch.sqrt(x.clamp_min(0) + 1e-6)`, `a / (b + 1e-6)`. Pictures that are normalised have "
+            "values below 0. foveal diagnose RUN --deep tests the layers one by one."
         )
     lr = option(case, "lr")
     if lr is None:

@@ -74,7 +74,10 @@ def _unknown(shapes: Sequence[str]) -> Finding:
         ),
         "Layers that lie in a plain Python list, tuple or dict, or are made anew inside `forward`, are not found: they "
         "stay as they were drawn, and a model that is loaded draws others.",
-        Cure("Put layers into nn.ModuleList or nn.ModuleDict, made once in `__init__`."),
+        Cure(
+            "In the network's code put layers into nn.ModuleList or nn.ModuleDict, made once in "
+            "`__init__`: `self.blocks = nn.ModuleList(blocks)`; a lone tensor into nn.Parameter."
+        ),
         confidence=0.97,
         direct=True,
     )
@@ -119,7 +122,11 @@ def _finding(which: str, names: Sequence[str], told: Evidence) -> Finding:
         "The optimizer moves only the parameters that it was given. These stay as they were drawn, and all others must "
         "make do with what they give.",
         Cure(
-            "Give the optimizer all of the network's parameters that are to learn, after the network is whole."
+            "Make the optimizer after the network is whole, and with all that is to learn: "
+            "`torch.optim.SGD(network.parameters(), lr)`, no part of it (`network.head.parameters()`) and "
+            "nothing that is replaced afterwards. In the loop keep the order `optimizer.zero_grad()`, "
+            "`loss.backward()`, `optimizer.step()`: gradients that are set to 0 between the last two move "
+            "nothing."
         ),
         confidence=0.97,
     )

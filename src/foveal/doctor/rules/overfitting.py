@@ -105,8 +105,8 @@ def _few(case: Case) -> Finding | None:
         "From so few pictures a network cannot tell what belongs to a class from what belongs to a picture, and learns "
         "each picture by heart.",
         Cure(
-            "Collect more pictures, some hundreds a class; or begin with pretrained weights, which want ten times "
-            "fewer."
+            "Collect more pictures, some hundreds a class, from as many places as they will be seen in; "
+            "or begin with pretrained weights (--pretrained), which want ten times fewer."
         ),
         confidence=0.85,
     )
@@ -165,7 +165,7 @@ def _cure(case: Case) -> Cure:
     if not case.record.dense and not changes:
         changes["cutmix"] = 1.0
     if not changes:
-        return Cure("Collect more pictures, or vary them more.")
+        return Cure("Collect more pictures, from more places, or vary them more.")
     how = ", ".join(
         f"--{name.replace('_', '-')} {value}" for name, value in changes.items() if value is not None
     )

@@ -43,8 +43,9 @@ def examine(case: Case) -> Finding | Unsure | None:
         "Pictures of different classes came from different places (cameras, scanners, programs, people), which left "
         "their marks.",
         Cure(
-            "Make the pictures alike: cut the border off, bring all to one size and format, or mix the sources within "
-            "each class; then judge on pictures from a place that training has not seen."
+            "Make the pictures alike in what tells them apart here: cut the border off (`image.crop((4, "
+            "4, w - 4, h - 4))`), bring all to one size, format and colour by one script, or mix the "
+            "sources within each class; then judge on pictures from a place that training has not seen."
         ),
         confidence=0.8 if worst["what"] == "border" else 0.7,
         aside=aside,

@@ -43,7 +43,8 @@ def examine(case: Case) -> Finding | Unsure | None:
         "The negative of a score is taken for the negative logarithm of a probability. It can be made as small as "
         "one likes by growing all scores, which teaches nothing about the classes.",
         Cure(
-            "In the task's code use cross-entropy on scores, or a log-softmax before the negative log-likelihood."
+            "In the task's code write `F.cross_entropy(scores, labels)`, or "
+            "`F.nll_loss(F.log_softmax(scores, 1), labels)`."
         ),
         confidence=0.97,
         direct=True,

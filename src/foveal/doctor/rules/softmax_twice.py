@@ -88,7 +88,8 @@ def _loss(loss: Mapping[str, Any]) -> Finding:
         "Probabilities are taken for scores, of which probabilities are made once more: differences between "
         "classes are at most 1, so that gradients are tiny.",
         Cure(
-            "In the task's code hand the network's scores to cross-entropy as they are, without a softmax before it."
+            "In the task's code hand the network's scores to cross-entropy as they are, without a softmax "
+            "before it: `F.cross_entropy(scores, labels)`."
         ),
         confidence=0.97,
         direct=True,

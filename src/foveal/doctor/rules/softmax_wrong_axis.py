@@ -60,7 +60,9 @@ def examine(case: Case) -> Finding | Unsure | None:
         "Over the wrong axis pictures compete with each other for a class: what is learned depends on which pictures "
         "happen to stand in a batch, and says nothing of which class a picture is.",
         Cure(
-            "In the network's or the task's code take the softmax, and the loss, over the axis of the classes (dim=1)."
+            "Take the softmax off the network's end, and let the loss take it over the classes: "
+            "`F.cross_entropy(scores, labels)` in the task's code, with scores of shape (pictures, "
+            "classes). Where probabilities are wanted elsewhere: `scores.softmax(dim=1)`."
         ),
         confidence=0.97,
         direct=True,

@@ -87,8 +87,9 @@ def _finding(said: str, told: Evidence, confidence: float) -> Finding:
         "The network learns on pictures of one kind and is judged on another: what it has learned does not show, "
         "and what is reported says nothing of it.",
         Cure(
-            "Prepare pictures by the same steps for training and evaluation; only what varies them belongs to "
-            "training alone."
+            "Prepare pictures by the same steps for training and evaluation, in files (resave both by one "
+            "script) as in code (one function that reads, resizes and normalises, called for both); only "
+            "what varies them belongs to training alone."
         ),
         confidence=confidence,
     )

@@ -53,7 +53,11 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         f"Gradients grow with the batch: with {case.record.fit.get('batch', '?')} pictures a step they are that many "
         "times as long as the learning rate was made for.",
-        Cure("In the task's code take the mean of the loss over the batch's pictures."),
+        Cure(
+            "In the task's code take the mean of the loss over the batch's pictures: "
+            '`F.cross_entropy(scores, labels)`, without `reduction="sum"`, `.sum()` or a factor of the '
+            "batch's size."
+        ),
         confidence=0.97,
         direct=True,
     )
@@ -90,7 +94,10 @@ def _many_times(case: Case, loss: Mapping[str, Any]) -> Finding | None:
         "A factor before the loss (a scale for half precision that is not taken out again, a sum that is divided by "
         "something else than the number of pictures, a weight) multiplies every step of an optimizer that goes by the "
         "gradient's length.",
-        Cure("In the task's code take the mean of cross-entropy over the batch's pictures, and no factor."),
+        Cure(
+            "In the task's code take the mean of cross-entropy over the batch's pictures, and no factor: "
+            "`F.cross_entropy(scores, labels)`."
+        ),
         confidence=0.95,
         direct=True,
     )

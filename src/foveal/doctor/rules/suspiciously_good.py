@@ -51,7 +51,10 @@ def examine(case: Case) -> Finding | Unsure | None:
             Evidence(f"There are ways around looking at the thing: {'; '.join(ways)}.", {"ways": ways}),
         ),
         "The network was judged on what it had seen, or told the classes by what will not be there later.",
-        Cure("Mend the leak or the shortcut first, and judge again on pictures from another place."),
+        Cure(
+            "Mend the leak or the shortcut first (foveal inspect DATA names the pictures), and judge "
+            "again on pictures from another place."
+        ),
         confidence=0.8,
     )
 

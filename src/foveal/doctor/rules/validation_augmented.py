@@ -36,7 +36,9 @@ def examine(case: Case) -> Finding | Unsure | None:
         "What varies training pictures is done to validation pictures as well. The score is that of another, "
         "harder set each time, and epochs cannot be compared.",
         Cure(
-            "Vary training pictures only; validation pictures are resized, cropped in the middle, and normalised."
+            "Make two transforms, and hand that of training to training alone: validation pictures are "
+            "resized, cropped in the middle and normalised (`Resize`, `CenterCrop`, `ToTensor`, "
+            "`Normalize`), and nothing in them is random."
         ),
         confidence=0.97,
     )

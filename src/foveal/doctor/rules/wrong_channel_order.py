@@ -56,6 +56,9 @@ def examine(case: Case) -> Finding | Unsure | None:
         ),
         "Some libraries read pictures as blue, green, red. A network that learned on one order sees strange "
         "colours in the other, and no error is raised.",
-        Cure("Give the channels in one order, red first, wherever pictures are read."),
+        Cure(
+            "Give the channels in one order, red first, wherever pictures are read: PIL has it so; behind "
+            "cv2.imread write `image[..., ::-1]` or `cv2.cvtColor(image, cv2.COLOR_BGR2RGB)`, once."
+        ),
         confidence=0.9,
     )

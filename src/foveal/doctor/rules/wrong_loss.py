@@ -79,7 +79,14 @@ def examine(case: Case) -> Finding | Unsure | None:
         return _finding(said, {**outputs}, cure)
     else:
         return None
-    return _finding(said, dict(loss), Cure("Use cross-entropy on the network's scores (in the task's code)."))
+    return _finding(
+        said,
+        dict(loss),
+        Cure(
+            "In the task's code use cross-entropy on the network's scores, for all classes: "
+            "`F.cross_entropy(scores, labels)`, without `ignore_index`, `weight` or a class left out."
+        ),
+    )
 
 
 def _beside(case: Case) -> Finding | None:
@@ -97,7 +104,11 @@ def _beside(case: Case) -> Finding | None:
         f"For {row['size']} made-up answers the loss is {row['loss']:.4g} and should be {row['wanted']:.4g}; its "
         f"gradient is {row['times']:.3g} times as long as it should be, with a cosine of {row['cosine']:.3f}."
     )
-    cure = Cure("Use cross-entropy on the network's scores (in the task's code), and nothing beside it.")
+    cure = Cure(
+        "In the task's code use cross-entropy on the network's scores, and nothing beside it: "
+        "`F.cross_entropy(scores, labels)`, without `ignore_index`, `weight`, a clamp or a power of "
+        "it."
+    )
     return _seen(said, row, evidence, cure)
 
 

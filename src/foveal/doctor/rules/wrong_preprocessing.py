@@ -83,7 +83,10 @@ def _of_weights(found: Mapping[str, Any]) -> Finding:
         "Pretrained layers expect numbers like those that they learned on. Others shift every feature; training "
         "can make up for some of it, and frozen layers cannot.",
         Cure(
-            "Prepare the pictures as the weights want them: Foveal does if it is left to it; else mend your own code."
+            "Prepare the pictures as the weights want them: Foveal does if it is left to it (leave "
+            "--mean, --std, --channels and --size out); else mend your own code: read as red, green, "
+            "blue, `x.permute(2, 0, 1)` in place of `reshape`, and `(x / 255 - mean) / std` with the "
+            "weights' own mean and std."
         ),
         confidence=0.9,
     )
@@ -110,7 +113,10 @@ def _better(found: Mapping[str, Any], other: Mapping[str, Any]) -> Finding:
             ),
         ),
         "The network learned on pictures that were prepared in that other way, and is judged on these.",
-        Cure("Prepare pictures for evaluation as they were for training."),
+        Cure(
+            "Prepare pictures for evaluation as they were for training: one function that reads, resizes "
+            "and normalises, called for both."
+        ),
         confidence=0.85,
     )
 
