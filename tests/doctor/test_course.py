@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 
 import foveal
 from foveal import catalog
-from foveal.doctor.candidates import AFTER, NORMS, OTHER, RATE, candidates, combined, distinct, same
+from foveal.doctor.candidates import (
+    AFTER,
+    NORMS,
+    OTHER,
+    RATE,
+    as_planned,
+    candidates,
+    combined,
+    distinct,
+    same,
+)
 from foveal.doctor.course import DEEP, WIDE, Look, Scale, Trial, course, looked, opening
 from foveal.finding import Cure, Evidence, Finding
 from foveal.records.gathered import gather
@@ -53,11 +64,36 @@ def test_what_may_cure_what(ill: Run) -> None:
     noisy = finding("labels_noisy", exclude=("a",))
     first, second = candidates(noisy, record)
     assert (first, second.exclude) == (noisy.cure, ("a",)), "what leaves out the same pictures compares"
+    assert record.dataset is not None
+    other = finding("rate_too_low", changes={"lr": 0.1})
+    for part, compared in (("train", True), ("val", False)):
+        gone = finding("labels_noisy", exclude=(record.dataset.part(part)[0].id,))
+        cures = opening(gone, (other, leak), record)
+        assert (other.cure in cures, leak.cure in cures) == (compared, False), (
+            "judged on the same pictures or not"
+        )
     symptom = finding("overfitting", changes={"epochs": 3})
     assert opening(finding("labels_swapped", symptom), (), record) == (symptom.cure,)
     assert opening(leak, (symptom,), record) == (leak.cure,)
     many = [finding("overfitting", changes={"epochs": n}) for n in range(1, 9)]
     assert len(opening(own, many, record)) == WIDE
+
+
+def test_what_was_given_by_hand_is_left_to_the_plan(ill: Run) -> None:
+    record = gather(ill)
+    plain = as_planned(record)
+    assert plain is not None
+    assert plain.changes == {"optimizer": None, "lr": None, "size": None, "augment": None}
+    assert "--lr" in plain.says
+    assert "--batch" not in plain.says, "as many steps as before"
+    cures = candidates(finding("loss_stuck", changes={"find_lr": True}), record)
+    assert [one.says for one in cures[-3:]] == [plain.says, NORMS.says, OTHER.says], (
+        "options before the network"
+    )
+    automatic = [dataclasses.replace(choice, automatic=True) for choice in record.choices]
+    assert as_planned(dataclasses.replace(record, choices=tuple(automatic))) is None, (
+        "so it was trained already"
+    )
 
 
 def test_two_cures_in_one() -> None:

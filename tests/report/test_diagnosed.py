@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from foveal.doctor import Diagnosis, kept
 from foveal.doctor.kept import Examined
-from foveal.doctor.proof import Pair, Proof
+from foveal.doctor.proof import Held, Pair, Proof
 from foveal.finding import Cure, Evidence, Finding
 from foveal.records.run import Run
 from foveal.report import write
@@ -58,6 +58,36 @@ def test_what_is_wrong_stands_at_the_top(copy: Callable[[], Run]) -> None:
         < section.index("Why so.")
         < section.index("Do less.")
     )
+
+
+def test_cures_that_were_held_against_each_other_are_shown(copy: Callable[[], Run]) -> None:
+    run = copy()
+    own, other = Cure("Do less.", {"lr": 0.1}), Cure("Do more.", {"lr": 0.3})
+    finding = Finding("rate_too_high", "error", "Ill.", (), "Why so.", own)
+    pairs = tuple(Pair(n, 0.1, 0.6 + n / 50) for n in range(3))
+    held = (Held("Do less.", 0.512), Held("Do more.", 0.753), Held("Do it all.", None, "It has no norm."))
+    proof = Proof(
+        "rate_too_high", "accuracy", True, 18, 3, pairs, (4, 4), cure=other, held=held, before=0.125
+    )
+    kept.write(
+        run,
+        Examined(run.folder, Diagnosis((finding,), {}, ("rate_too_high",)), proofs={"rate_too_high": proof}),
+    )
+    page = write(run).read_text(encoding="utf-8")
+    section = page.partition('<section id="diagnosis">')[2].partition("</section>")[0]
+    order = (
+        "Do less.",
+        "The best of 3 cures by one training each: Do more.",
+        "--lr",
+        "<summary>What each cure gave",
+    )
+    places = [section.index(one) for one in order]
+    assert places == sorted(places), "the command is that of the cure that helped, and stands behind it"
+    assert "<span>0.3</span>" in section
+    assert "<span>0.1</span>" not in section
+    table = section.partition("<details>")[2]
+    for cell in ("As it was", "12.5%", "51.2%", "75.3%", "It has no norm."):
+        assert cell in table, cell
 
 
 def test_nothing_wrong_is_a_line(copy: Callable[[], Run]) -> None:

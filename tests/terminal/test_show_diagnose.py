@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from foveal.doctor import Diagnosis
 from foveal.doctor.kept import Examined
-from foveal.doctor.proof import Pair, Proof
+from foveal.doctor.proof import Held, Pair, Proof
 from foveal.finding import Cure, Evidence, Finding
 from foveal.storage import to_json
 from foveal.terminal.console import result_console
@@ -77,6 +78,24 @@ def test_findings_with_their_symptoms_and_proofs() -> None:
     assert lines[-1] == 'Next: foveal diagnose "runs/two words" --apply rate_too_high makes the cure a run'
     assert "Next: foveal diagnose" in drawn(Diagnosed(examined(HIGH))).splitlines()[-1]
     assert drawn(Diagnosed(examined(HIGH))).splitlines()[-1].endswith("--prove tries the cure")
+
+
+def test_what_helped_stands_behind_its_proof() -> None:
+    held = (Held("Take a smaller one.", 0.2), Held("Norms.", 0.6), Held("Another.", None, "It has one."))
+    other = dataclasses.replace(HELPS, cure=Cure("Norms.", {"lr": 0.3}), held=held, before=0.1)
+    lines = drawn(Diagnosed(examined(HIGH, proofs={"rate_too_high": other}))).splitlines()[1:]
+    assert lines[7] == "   Cure: Take a smaller one.", "its command would not be what was proved"
+    assert lines[8].startswith(
+        "   Proof: The best of 3 cures by one training each: Norms. Restores 51.7 points"
+    )
+    assert lines[9] == "     foveal runs fork 'runs/two words' --lr 0.3"
+    assert lines[10:15] == [
+        "   One training with each cure, on the run's own seed:",
+        "   - 0.1  as it was",
+        "   - 0.2  Take a smaller one.",
+        "   - 0.6  Norms.",
+        "   - It has one.  Another.",
+    ]
 
 
 def test_a_symptom_whose_cure_helped_says_so() -> None:

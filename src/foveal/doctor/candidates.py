@@ -42,9 +42,23 @@ SMOOTH = Cure(
     "Smooth labels (--label-smoothing 0.2), so that those that are wrong still pull less (Lukasik et al. 2020).",
     {"label_smoothing": 0.2},
 )
+GIVEN = (
+    "optimizer", "lr", "momentum", "weight_decay", "schedule", "warmup", "clip", "patience", "keep", "label_smoothing",
+    "dropout", "drop_path", "augment", "flip", "erase", "mixup", "cutmix", "train_size", "grow", "freeze",
+    "layer_decay", "balance", "ema", "size",
+)  # fmt: skip
+"""Options of training that the plan chooses by itself where nobody gives them: all but what is trained, on what, and
+for how long, and in which batches."""
 UNEVEN = 4
 """Times as many pictures of one class as of another, from which drawing them as often may help."""
 
+_OPTIONS = frozenset({
+    "rate_too_high", "rate_too_low", "updates_too_large", "updates_too_small", "oscillation", "schedule_ends_wrongly",
+    "stopped_too_early", "clipping_too_strong", "weight_decay_too_strong", "dropout_too_strong", "loss_stuck",
+    "underfitting", "overfitting", "augmentation_destroys", "frozen_by_mistake", "batch_of_one", "not_finite",
+    "exploding", "labels_noisy", "imbalance", "metric_disagrees",
+})  # fmt: skip
+"""Rules of illnesses that options can bring about, whichever of them it is."""
 _SIGNAL = (NORMS, OTHER)
 _STEPS = (ADAM, NORMS, OTHER)
 AFTER: dict[str, tuple[Cure, ...]] = {
@@ -71,10 +85,34 @@ def candidates(finding: Finding, record: Gathered) -> tuple[Cure, ...]:
     own = (finding.cure,) if finding.cure.can_be_tried else ()
     if finding.rule in HONEST:
         return own
-    if finding.cure.exclude:  # other trainings compare with it only where they leave out the same pictures
+    if finding.cure.exclude:
         smooth = record.kind == "classes" and (record.train.get("label_smoothing") or 0.0) < 0.2
-        return (*own, combined(finding.cure, SMOOTH)) if smooth and finding.rule == "labels_noisy" else own
-    return distinct((*own, *(cure for cure in AFTER.get(finding.rule, ()) if _fits(cure, record))))
+        own = (*own, combined(finding.cure, SMOOTH)) if smooth and finding.rule == "labels_noisy" else own
+        if not compares(finding.cure, record):
+            return own
+    after = [cure for cure in AFTER.get(finding.rule, ()) if _fits(cure, record)]
+    if finding.rule in _OPTIONS and (plain := as_planned(record)) is not None:
+        kept = [cure for cure in after if not (cure.repairs or "network" in cure.changes)]
+        after = [*kept, plain, *(cure for cure in after if cure not in kept)]
+    return distinct((*own, *after))
+
+
+def compares(cure: Cure, record: Gathered) -> bool:
+    """Whether a run with the cure is judged on the same pictures as the run itself: nothing but training pictures is
+    left out."""
+    if not cure.exclude or record.dataset is None:
+        return not cure.exclude
+    return set(cure.exclude) <= {item.id for item in record.dataset.part("train")}
+
+
+def as_planned(record: Gathered) -> Cure | None:
+    """The same network on the same pictures for as long, all else as Foveal plans it by itself; None where nobody gave
+    an option, so that this is what was trained."""
+    given = [choice.option for choice in record.choices if not choice.automatic and choice.option in GIVEN]
+    if not given:
+        return None
+    told = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    return Cure(f"Leave to the plan what was given by hand: {told}.", dict.fromkeys(given))
 
 
 def _fits(cure: Cure, record: Gathered) -> bool:

@@ -11,7 +11,7 @@ from ..finding import Cure, Finding
 from ..records.gathered import Gathered, gather
 from ..records.run import Run
 from . import diagnose
-from .candidates import RATE, candidates, combined, distinct, same
+from .candidates import RATE, candidates, combined, compares, distinct, same
 from .examination import LITTLE, examine
 from .proof import HONEST
 from .rules._course import poor
@@ -74,10 +74,10 @@ def opening(finding: Finding, others: Sequence[Finding], record: Gathered) -> tu
     """What is tried first: the cures of a finding, then those of its symptoms, one of which may have been the cause,
     then those of other findings. One that shows the true score stands alone."""
     own = candidates(finding, record)
-    if finding.rule in HONEST or finding.cure.exclude:
+    if finding.rule in HONEST or not compares(finding.cure, record):
         return own
-    behind = (*finding.symptoms, *others)
-    more = [one.cure for one in behind if one.cure.can_be_tried and not one.cure.exclude]
+    behind = [one for one in (*finding.symptoms, *others) if one.rule not in HONEST]
+    more = [one.cure for one in behind if one.cure.can_be_tried and compares(one.cure, record)]
     return distinct((*own, *more))[:WIDE]
 
 
@@ -134,8 +134,8 @@ def _next(best: Trial, found: Sequence[Finding], made: Sequence[Trial]) -> list[
     assert best.run is not None
     record = gather(best.run)
     roots = [one for one in found if one.rule not in HONEST]
-    order = [*roots, *(symptom for one in roots for symptom in one.symptoms)]
-    more = [cure for one in order for cure in candidates(one, record) if not cure.exclude]
+    order = [*roots, *(symptom for one in roots for symptom in one.symptoms if symptom.rule not in HONEST)]
+    more = [cure for one in order for cure in candidates(one, record) if compares(cure, record)]
     rate = (
         () if best.cure.changes.keys() & {"lr", "find_lr"} else (RATE,)
     )  # gradients may be of another size now

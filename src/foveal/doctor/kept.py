@@ -120,9 +120,12 @@ class Examined:
 
 def cure_of(finding: Finding, proof: Proof | None) -> Cure:
     """The cure that is to be carried out: the finding's own, or another one that was seen to help."""
-    if proof is None or proof.cure is None or proof.verdict != "helps":
-        return finding.cure
-    return proof.cure
+    return instead(proof) or finding.cure
+
+
+def instead(proof: Proof | None) -> Cure | None:
+    """Another cure than the finding's own, where that was seen to help."""
+    return proof.cure if proof is not None and proof.verdict == "helps" else None
 
 
 def command(run: Path, finding: Finding, proof: Proof | None = None) -> str:

@@ -39,6 +39,16 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A cure that was held against others by one training: its words, the headline that it gave on the validation
+    pictures, or why there is none."""
+
+    says: str
+    value: float | None
+    failed: str = ""
+
+
+@dataclass(frozen=True)
 class Proof:
     """A cure tried: the same training with and without it, once a seed, on the same validation pictures."""
 
@@ -61,8 +71,10 @@ class Proof:
     """Trainings that diverged, and count as chance."""
     cure: Cure | None = None
     """What was tried, where that is not the finding's own cure."""
-    among: int = 0
-    """Cures that were held against each other before, by one training each."""
+    held: tuple[Held, ...] = ()
+    """Cures that were held against each other before, by one training each, in this order."""
+    before: float | None = None
+    """The headline of the run as it was, which these are held against."""
 
     @property
     def whole_pairs(self) -> tuple[tuple[float, float], ...]:
@@ -142,7 +154,11 @@ class Proof:
         """What was tried, where it was chosen among other cures."""
         if self.cure is None:
             return ""
-        many = f"The best of {self.among} cures by one training each" if self.among > 1 else "Tried instead"
+        many = (
+            f"The best of {len(self.held)} cures by one training each"
+            if len(self.held) > 1
+            else "Tried instead"
+        )
         return f"{many}: {self.cure.says} "
 
     def _how(self) -> str:
@@ -191,6 +207,7 @@ class Proof:
         """What `to_json` made, after a round through JSON."""
         known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__}
         known["pairs"] = tuple(Pair(**pair) for pair in data["pairs"])
+        known["held"] = tuple(Held(**one) for one in data.get("held") or ())
         known["epochs"] = tuple(data["epochs"]) if data.get("epochs") else None
         known["cure"] = Cure.from_json(data["cure"]) if data.get("cure") else None
         return cls(**known)

@@ -26,7 +26,7 @@ from ..values import Dataset, span
 from .budget import Budget, planned
 from .candidates import same
 from .course import Scale, Trial, course, looked, opening
-from .proof import FEWEST, HONEST, POINTS, WORTH, Pair, Proof, finite
+from .proof import FEWEST, HONEST, POINTS, WORTH, Held, Pair, Proof, finite
 
 AS_IT_WAS = "as-it-was"
 NEVER, LONG = 1e9, 1e6
@@ -91,42 +91,48 @@ def _tried(
     if not cures or (left <= 0 and not first):
         return False
     told: list[Proof] = []
-    best, among, seen = _best(bench, finding, cures, until) if rounds else (cures[0], 0, "")
+    best, held = _best(bench, finding, cures, until) if rounds else (cures[0], Rounds())
     if best is None:
         failed = (
-            f"Of {among} cures that Foveal can carry out none was worth it by one training each. What is left is for "
-            "a person."
+            f"Of {len(held.told)} cures that Foveal can carry out none was worth it by one training each. What is left "
+            "is for a person."
         )
         bench.screen(("says", failed))
-        keep(
-            dataclasses.replace(bench.proof(finding, Budget(0, 0, 0, True, 0.0)), failed=failed, among=among)
-        )
+        nothing = bench.proof(finding, Budget(0, 0, 0, True, 0.0))
+        keep(dataclasses.replace(nothing, failed=failed, held=held.told, before=held.before))
         return False
 
     def kept(proof: Proof) -> None:
         own = finding.cure.can_be_tried and same(best, finding.cure)
-        if seen and not proof.pairs:
-            proof = dataclasses.replace(proof, failed=f"{seen} {proof.failed}")
-        told.append(dataclasses.replace(proof, cure=None if own else best, among=among))
+        if held.seen and not proof.pairs:
+            proof = dataclasses.replace(proof, failed=f"{held.seen} {proof.failed}")
+        told.append(
+            dataclasses.replace(proof, cure=None if own else best, held=held.told, before=held.before)
+        )
         keep(told[-1])
 
     bench.cured.append(best)
-    _prove(
-        bench, dataclasses.replace(finding, cure=best), until - time.monotonic(), until, kept, int(among > 0)
-    )
+    later = int(bool(held.told))
+    _prove(bench, dataclasses.replace(finding, cure=best), until - time.monotonic(), until, kept, later)
     return bool(told) and told[-1].verdict == "helps"
 
 
-def _best(
-    bench: Bench, finding: Finding, cures: Sequence[Cure], until: float
-) -> tuple[Cure | None, int, str]:
-    """The best of the cures by one training each, with the run's own seed, of how many, and what it gave in words. None
-    where the best is worth nothing and is not the finding's own. Where there is no time for that: the first, of
-    none."""
+@dataclass(frozen=True)
+class Rounds:
+    """What holding cures against each other gave: each one's headline, the run's own, and the best's in words."""
+
+    told: tuple[Held, ...] = ()
+    before: float | None = None
+    seen: str = ""
+
+
+def _best(bench: Bench, finding: Finding, cures: Sequence[Cure], until: float) -> tuple[Cure | None, Rounds]:
+    """The best of the cures by one training each, with the run's own seed, and what each gave. None where the best is
+    worth nothing and is not the finding's own. Where there is no time for that: the first, and nothing was held."""
     whole = planned(bench.record, {}, LONG)
     each = whole.seconds / max(1, whole.seeds) / 2
     if finding.rule in HONEST or until - time.monotonic() < each * (2 * FEWEST + 2):
-        return cures[0], 0, ""
+        return cures[0], Rounds()
     before = bench.as_it_was(cures[0].exclude)
     headline = bench.task.headline
     worth = WORTH if headline.name in POINTS else WORTH * abs(before or 0.0)
@@ -139,10 +145,11 @@ def _best(
     made = course(cures, scale, lambda cure: bench.trial(finding, cure), looked, left)
     bench.cured += [one.cure for one in made]
     chosen = scale.best(made)
+    held = Rounds(tuple(Held(one.cure.says, one.value, one.failed) for one in made), before)
     if chosen is None or scale.gain(chosen.value) < worth:
-        return (finding.cure if finding.cure.can_be_tried else None), len(made), ""
+        return (finding.cure if finding.cure.can_be_tried else None), held
     seen = f"That gave {headline.name} {chosen.value:.4f}, and as it was {before or 0.0:.4f}."
-    return chosen.cure, len(made), seen
+    return chosen.cure, dataclasses.replace(held, seen=seen)
 
 
 def _prove(bench: Bench, finding: Finding, left: float, until: float, keep: Keep, later: int = 0) -> None:

@@ -40,16 +40,19 @@ class Seen:
 
 @dataclass(frozen=True)
 class Tried:
-    """A proof: the result in words, and both sides of each seed."""
+    """A proof: the result in words, both sides of each seed, and what cures gave that were held against each other
+    before; `how`: the command that carries out what helped, where that is not the finding's own cure."""
 
     says: str
     verdict: str
     rows: tuple[tuple[str, str, str, str], ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    how: str = ""
 
 
 @dataclass(frozen=True)
 class Illness:
-    """One finding as it is shown; `how` is the command that carries its cure out."""
+    """One finding as it is shown; `how` is the command that carries its own cure out."""
 
     rule: str
     name: str
@@ -102,14 +105,11 @@ def diagnosed(g: Gathered, album: Album, level: Level) -> Diagnosis | None:
 
 def _symptom(one: Finding, proofs: Mapping[str, Proof], g: Gathered) -> tuple[str, str, str, Tried | None]:
     """A finding that follows from another; its cure is told where it was tried."""
-    if one.rule not in proofs:
+    proof = proofs.get(one.rule)
+    if proof is None:
         return words(one.rule), one.says, "", None
-    return (
-        words(one.rule),
-        f"{one.says} {one.cure.says}",
-        kept.command(g.folder, one, proofs[one.rule]),
-        _tried(proofs[one.rule]),
-    )
+    how = "" if kept.instead(proof) else kept.command(g.folder, one, proof)
+    return words(one.rule), f"{one.says} {one.cure.says}", how, _tried(one, proof, g)
 
 
 def _illness(
@@ -126,8 +126,8 @@ def _illness(
         tuple(_seen(one, album, level, len(g.epochs)) for one in finding.evidence),
         finding.cause,
         finding.cure.says,
-        kept.command(g.folder, finding, proof),
-        None if proof is None else _tried(proof),
+        "" if kept.instead(proof) else kept.command(g.folder, finding, proof),
+        None if proof is None else _tried(finding, proof, g),
         f"foveal diagnose {shlex.quote(str(g.folder))} --prove" if tryable else "",
         tuple(_symptom(one, proofs, g) for one in finding.symptoms),
     )
@@ -182,7 +182,7 @@ def _points(value: Any) -> list[tuple[float, float]]:
     return points
 
 
-def _tried(proof: Proof) -> Tried:
+def _tried(finding: Finding, proof: Proof, g: Gathered) -> Tried:
     sign = 1 if proof.higher_is_better else -1
     rows = []
     for pair in proof.pairs:
@@ -194,7 +194,11 @@ def _tried(proof: Proof) -> Tried:
             value = sign * (pair.after - pair.before)
             gain = f"{100 * value:+.1f} points" if proof.metric in POINTS else f"{value:+.3g}"
         rows.append((str(pair.seed), sides[0], sides[1], gain))
-    return Tried(proof.says, proof.verdict, tuple(rows))
+    held = [(one.says, one.failed or metric(proof.metric, one.value)) for one in proof.held]
+    if held and proof.before is not None:
+        held.insert(0, ("As it was", metric(proof.metric, proof.before)))
+    how = kept.command(g.folder, finding, proof) if kept.instead(proof) else ""
+    return Tried(proof.says, proof.verdict, tuple(rows), tuple(held), how)
 
 
 def words(name: str) -> str:

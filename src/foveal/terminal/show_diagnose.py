@@ -68,11 +68,7 @@ def _finding(console: Console, number: int, finding: Doc) -> None:
             _says(console, f"{', '.join(pictures[:PICTURES_SHOWN])}{more}", f"{pad}  ", "dim")
     _says(console, f"Why: {finding['cause']}", pad)
     _says(console, f"Cure: {finding['cure']['says']}", pad)
-    if finding.get("command"):
-        console.print(Text.assemble(pad, "  ", text(finding["command"], "bold")), soft_wrap=True)
-    proof = finding.get("proof")
-    if proof:
-        _says(console, f"Proof: {proof['says']}", pad, PROVEN.get(proof["verdict"], ""))
+    _carried_out(console, finding, pad)
     symptoms = finding["symptoms"]
     if symptoms:
         _says(console, "From this follows:", pad, "dim")
@@ -80,14 +76,32 @@ def _finding(console: Console, number: int, finding: Doc) -> None:
             _says(console, f"{_words(one['rule'])}: {one['says']}", f"{pad}- ", "dim")
             if one.get("proof"):
                 _says(console, f"Cure: {one['cure']['says']}", f"{pad}  ")
-                if one["command"]:
-                    console.print(Text.assemble(pad, "    ", text(one["command"], "bold")), soft_wrap=True)
-                _says(
-                    console,
-                    f"Proof: {one['proof']['says']}",
-                    f"{pad}  ",
-                    PROVEN.get(one["proof"]["verdict"], ""),
-                )
+                _carried_out(console, one, f"{pad}  ")
+
+
+def _carried_out(console: Console, finding: Doc, pad: str) -> None:
+    """The command that carries a cure out, and the proof; the command stands behind the proof where that is of another
+    cure than the finding's own."""
+    proof = finding.get("proof") or {}
+    other = bool(proof.get("cure")) and proof["verdict"] == "helps"
+    command = Text.assemble(pad, "  ", text(finding.get("command") or "", "bold"))
+    if finding.get("command") and not other:
+        console.print(command, soft_wrap=True)
+    if not proof:
+        return
+    _says(console, f"Proof: {proof['says']}", pad, PROVEN.get(proof["verdict"], ""))
+    if finding.get("command") and other:
+        console.print(command, soft_wrap=True)
+    if not proof["held"]:
+        return
+    _says(console, "One training with each cure, on the run's own seed:", pad, "dim")
+    rows = [
+        ("as it was", proof["before"], ""),
+        *((h["says"], h["value"], h["failed"]) for h in proof["held"]),
+    ]
+    for says, value, failed in rows:
+        told = failed or ("–" if value is None else f"{value:.4g}")
+        _says(console, f"{told}  {says}", f"{pad}- ", "dim")
 
 
 def _unsure(console: Console, unsure: Mapping[str, str]) -> None:

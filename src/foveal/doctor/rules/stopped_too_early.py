@@ -8,7 +8,7 @@ from typing import Any
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import commonest, poor, result, trend
-from ._rates import from_scratch, option, peak, rates
+from ._rates import from_scratch, is_given, option, peak, rates
 
 SOURCE = (
     "Google's Deep Learning Tuning Playbook (still improving at the end: train longer); Prechelt 1998, Early "
@@ -61,7 +61,11 @@ def _patience(case: Case) -> Finding | None:
         ),
         "A score on few pictures goes up and down by chance from epoch to epoch, and while the rate is high by "
         "more than that. One bad epoch says nothing; the gains of a falling rate come last.",
-        Cure(f"Wait longer: --patience {given}, about half of the epochs.", {"patience": given}),
+        Cure(
+            f"Wait longer: --patience {given}, about half of the epochs"
+            + ("; and leave the warm-up to the plan, so that the rate reaches its peak." if rising else "."),
+            {"patience": given} | ({"warmup": None} if rising and is_given(case, "warmup") else {}),
+        ),
         confidence=0.88,
     )
 

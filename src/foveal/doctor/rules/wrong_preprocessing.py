@@ -11,6 +11,7 @@ from ..case import Case
 from ._again import lost
 from ._course import poor
 from ._parts import part, percent, surely_above
+from ._rates import is_given
 
 SOURCE = (
     "timm's pretrained settings; measured: ImageNet's mean and deviation cost EfficientNet-Lite0 eleven points; "
@@ -31,7 +32,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     if found is not None and found.get("differs"):
         return _of_weights(found)
     if (less := lost(case)) is not None and poor(case, 0.1):
-        return _lost(*less)
+        return _lost(case, *less)
     if found is None:
         return None
     other, epochs = found.get("other"), case.record.epochs
@@ -40,8 +41,10 @@ def examine(case: Case) -> Finding | Unsure | None:
     return _better(found, other) if _is_better(found, other) and _is_learned(case, found) else None
 
 
-def _lost(said: str, found: Mapping[str, Any]) -> Finding:
+def _lost(case: Case, said: str, found: Mapping[str, Any]) -> Finding:
     first, _, second = said.partition(". ")
+    asked = {"channels": "they are grey", "size": "they are blurred"}
+    given = [name for name, sign in asked.items() if sign in said and is_given(case, name)]
     return Finding(
         "wrong_preprocessing",
         "error",
@@ -50,9 +53,15 @@ def _lost(said: str, found: Mapping[str, Any]) -> Finding:
         "What a picture shows is gone before the network sees it: read in other channels, cut, shrunk and enlarged "
         "again, covered, or varied where it should not be.",
         Cure(
-            "Look at what the network is given (foveal inspect DATA), and leave channels and size to the plan; or mend "
-            "the code that reads and prepares pictures.",
-            {"channels": None},
+            "Look at what the network is given (foveal inspect DATA). "
+            + (
+                f"Leave {' and '.join(f'--{name}' for name in given)} to the plan; or mend "
+                if given
+                else "Mend "
+            )
+            + "the code that reads and prepares pictures: `image.convert('RGB')`, `x.permute(2, 0, 1)` in place of "
+            "`reshape`, one resize, no crop or cover that takes the thing away.",
+            dict.fromkeys(given),
         ),
         confidence=0.93,
     )
