@@ -77,6 +77,32 @@ def test_other_labels_are_for_classes_alone(tmp_path: Path) -> None:
     numbers = dataclasses.replace(
         data, items=tuple(dataclasses.replace(item, truth=float(n)) for n, item in enumerate(data.items))
     )
-    lines = ["id,decision", "circle/000.png,label:square"]
     with pytest.raises(DataError, match="do not bear one label"):
-        applied(numbers, lines, "decisions.csv", lambda name: name)
+        applied(numbers, "id,decision\ncircle/000.png,label:square\n", "decisions.csv", lambda name: name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_that_a_spreadsheet_saved(tmp_path: Path, encoding: str, separator: str) -> None:
+    root = class_folder(tmp_path / "d", 2, 5)
+    (root / "circle" / "000.png").rename(root / "circle" / "grün; zwei.png")
+    rows = [("ID", "Decision"), ('"circle/grün; zwei.png"', "exclude"), ("square\\001.png", "label:circle")]
+    text = "".join(separator.join(row) + "\r\n" for row in rows)
+    (tmp_path / "saved.csv").write_bytes(text.encode(encoding))
+    data = read(str(root), ReadOptions(exclude=str(tmp_path / "saved.csv")))
+    truths = {item.id: item.truth for item in data.items}
+    assert "circle/grün; zwei.png" not in truths
+    assert truths["square/001.png"] == "circle"
+    assert not [issue for issue in data.issues if issue.kind == "exclude-unknown"]
+
+
+def test_what_is_no_table_and_what_no_list_of_this_data(tmp_path: Path) -> None:
+    root = str(class_folder(tmp_path / "d", 2, 3))
+    file = tmp_path / "decisions.csv"
+    file.write_text('id,decision\n"' + "x\n" * 70_000)
+    with pytest.raises(DataError, match="cannot be read from line"):
+        read(root, ReadOptions(exclude=str(file)))
+    for text in ("id,decision\nx,exclude\n", "x\n"):
+        file.write_text(text)
+        with pytest.raises(DataError, match="None of the 1 ids"):
+            read(root, ReadOptions(exclude=str(file)))

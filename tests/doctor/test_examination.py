@@ -10,6 +10,7 @@ import torch
 
 import foveal
 from foveal import catalog
+from foveal.doctor.deep import learning_curve
 from foveal.doctor.examination import KIND, ORDER, examine
 from foveal.doctor.patient import Patient, spread
 from foveal.records.run import Run
@@ -68,6 +69,25 @@ def test_a_patient_is_left_as_it_was(run: Run) -> None:
     assert torch.equal(first.images, again.images)
     assert len(spread(run.dataset.part("train"), 5)) == 5
     assert patient.fresh(1).training
+
+
+def test_the_recipe_is_trained_on_a_part_of_the_pictures(run: Run) -> None:
+    patient = Patient.of(run, 200)
+    before = sorted(run.folder.iterdir())
+    found = learning_curve.measure(patient)
+    assert found is not None
+    count = len(run.dataset.part("train"))
+    assert [row["pictures"] for row in found["curve"]] == [round(0.5 * count), count], (
+        "a quarter is less than a batch"
+    )
+    batch = patient.batch("val", 1000)
+    right = patient.told(patient.network(), batch).outputs.argmax(1) == batch.truths
+    assert found["curve"][-1]["score"] == pytest.approx(float(right.float().mean()))
+    assert found["low"] <= found["gain"] <= found["high"]
+    assert sorted(run.folder.iterdir()) == before
+    late = learning_curve.measure(Patient.of(run, 1e-3))
+    assert late is not None
+    assert "--deep --minutes" in learning_curve.told(late).says
 
 
 @pytest.mark.slow

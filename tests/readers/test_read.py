@@ -144,7 +144,7 @@ def test_exclude_lists_that_cannot_be_read(tmp_path: Path) -> None:
     root = str(class_folder(tmp_path / "d", 2, 2))
     assert "cannot be read" in refusal(root, exclude=str(tmp_path / "gone.txt")).came
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xff")
-    assert "not UTF-8" in refusal(root, exclude=str(tmp_path / "bad.txt")).came
+    assert "it is no text" in refusal(root, exclude=str(tmp_path / "bad.txt")).came
     names = [p.relative_to(root).as_posix() for p in Path(root).rglob("*.png")]
     (tmp_path / "all.txt").write_text("\n".join(names))
     with pytest.raises(DataError, match="holds no pictures"):

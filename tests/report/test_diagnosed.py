@@ -7,6 +7,7 @@ from collections.abc import Callable
 from foveal.doctor import Diagnosis, kept
 from foveal.doctor.kept import Examined
 from foveal.doctor.proof import Held, Pair, Proof
+from foveal.doctor.told import Told
 from foveal.finding import Cure, Evidence, Finding
 from foveal.records.run import Run
 from foveal.report import write
@@ -96,6 +97,14 @@ def test_nothing_wrong_is_a_line(copy: Callable[[], Run]) -> None:
     page = write(run).read_text(encoding="utf-8")
     assert "Nothing is wrong: 3 rules looked." in page
     assert 'id="diagnosis"' not in page
+    assert "What its parts and pictures showed" not in page
+    rows = [{"pictures": n, "score": n / 100, "low": n / 200, "high": n / 90} for n in (20, 40)]
+    curve = Told("learning_curve", "Whether more would help", Evidence("They would.", {"curve": rows}))
+    kept.write(run, Examined(run.folder, Diagnosis((), {}, ("loss_stuck",)), measured=(curve,)))
+    page = write(run).read_text(encoding="utf-8")
+    told = page.partition("What its parts and pictures showed")[2].partition("</details>")[0]
+    assert "<b>Whether more would help.</b> They would." in told
+    assert told.count("<svg") == 1
     (run.folder / "findings.json").write_text("no json")
     assert "What the doctor says" not in write(run).read_text(encoding="utf-8"), (
         "a damaged file costs the section"

@@ -13,6 +13,7 @@ from rich.console import Console
 from foveal.doctor import Diagnosis
 from foveal.doctor.kept import Examined
 from foveal.doctor.proof import Held, Pair, Proof
+from foveal.doctor.told import Told
 from foveal.finding import Cure, Evidence, Finding
 from foveal.storage import to_json
 from foveal.terminal.console import result_console
@@ -117,6 +118,15 @@ def test_nothing_wrong_says_what_was_looked_at() -> None:
         "the rules had not enough to go by."
     )
     assert lines[-1] == 'To look closer: foveal diagnose "runs/two words" --deep'
+
+
+def test_what_parts_showed_is_told_where_it_was_asked_for() -> None:
+    row = Told("blind", "Whether pictures matter", Evidence("They do.", {}, ("a", "b", "c", "d", "e")))
+    assert "They do." not in drawn(Diagnosed(examined(measured=(row,))))
+    lines = drawn(Diagnosed(examined(measured=(row,), deep=True))).splitlines()
+    assert lines[3:6] == [
+        "What its parts and pictures showed:", "- Whether pictures matter: They do.", "  a, b, c, d and 1 more"
+    ]  # fmt: skip
 
 
 def test_a_cure_that_became_a_run_and_a_narrow_screen() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from ..errors import DataError, nearest
 from ..values import PARTS, Choice, Dataset, Issue, Item, labels_of
 
-SHARE = 0.15
+SHARE, NEARLY = 0.15, 0.02
+"""What val and test each get of all pictures, and how near to that counts as such."""
 CAP = 5000
 _OBJECTS = ("detect", "instances")  # tasks whose truths are lists of objects, each with its class
 _NAMED = ("classify", "multilabel", *_OBJECTS)  # tasks whose truths name classes
@@ -133,7 +134,8 @@ def _carve(items: list[Item], given: set[str], seed: int, task: str) -> tuple[li
             how = {"regress": "stratified by value"}.get(
                 task, "stratified by label" if task in _NAMED else "random"
             )
-            why = f"{SHARE:.0%} of {len(pool)} pictures, {how}, seed {seed}"
+            share = f"{count / len(pool):.0%}" if abs(count / len(pool) - SHARE) > NEARLY else f"{SHARE:.0%}"
+            why = f"{share} of {len(pool)} pictures, {how}, seed {seed}"
             why += f"; {_CAP_WHY}" if count >= CAP else ""
             why += "; copies stay together"
             if not count:

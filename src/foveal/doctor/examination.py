@@ -33,6 +33,7 @@ class Test(Protocol):
     SOURCE: str
     QUICK: bool
     """Whether it takes a second or so, and is made always; others are made with --deep."""
+    # told(found) -> Evidence: what was measured as a sentence, ill or well (optional)
 
     def measure(self, patient: Patient) -> dict[str, Any] | None:
         """What was measured, plain values; None where the test means nothing for this task or network."""

@@ -21,6 +21,7 @@ from . import Diagnosis, diagnose
 from .case import Case
 from .case import read as read_case
 from .proof import Proof
+from .told import Told
 
 FINDINGS, FORMAT = "findings.json", 1
 FEW_PICTURES, FEW_STEPS = 10, 10
@@ -42,6 +43,8 @@ class Examined:
     """Tests of components that were made (`doctor.deep`)."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """Tests that could not be made, and why."""
+    measured: tuple[Told, ...] = ()
+    """What tests and pictures showed, in sentences."""
     notes: tuple[str, ...] = ()
     """What limits all that is said: pictures that are gone, a run that is still going on."""
     lacking: tuple[str, ...] = ()
@@ -97,13 +100,14 @@ class Examined:
         rest = {
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
-            if f.name not in ("run", "diagnosis", "proofs")
+            if f.name not in ("run", "diagnosis", "proofs", "measured")
         }
         return {
             "run": str(self.run),
             "says": self.says,
             **self.diagnosis.to_json(),
             "findings": findings,
+            "measured": [one.to_json() for one in self.measured],
             **rest,
         }
 
@@ -186,6 +190,7 @@ def read(run: Run) -> Examined | None:
         proofs = {row["rule"]: Proof.from_json(row["proof"]) for row in every if row.get("proof")}
         rest = {f.name: data[f.name] for f in dataclasses.fields(Examined) if f.name in data}
         rest |= {name: tuple(data[name]) for name in ("tests", "notes", "lacking") if name in data}
+        rest["measured"] = tuple(Told.from_json(row) for row in data.get("measured", ()))
         return Examined(run.folder, diagnosis, proofs=proofs, **rest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(file, f"{type(error).__name__}: {error}") from None

@@ -10,7 +10,7 @@ from typing import cast
 
 from .. import catalog
 from ..contracts import Reader
-from ..data.decisions import applied, is_table
+from ..data.decisions import applied, counted, separator, strangers, text_of, unknown_in
 from ..data.examine import examine
 from ..data.splits import split
 from ..errors import DataError, nearest
@@ -209,26 +209,26 @@ def _without(dataset: Dataset, exclude: str | None) -> Dataset:
     if exclude is None:
         return dataset
     try:
-        lines = Path(exclude).expanduser().read_text(encoding="utf-8-sig").splitlines()
+        text = text_of(Path(exclude).expanduser().read_bytes())
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise DataError(
             f"The list {exclude} cannot be read: {why}.",
-            "A UTF-8 text file of item ids or paths, one a line, or a table of decisions (decisions.csv).",
+            "A text file of item ids or paths, one a line, or a table of decisions (decisions.csv).",
             "Check the path given with --exclude.",
         ) from error
-    if lines and is_table(lines):
-        return applied(dataset, lines, exclude, _finder(dataset))
-    wanted = {line.strip() for line in lines if line.strip()}
+    if separator(text):
+        return applied(dataset, text, exclude, _finder(dataset))
+    wanted = sorted({line.strip() for line in text.splitlines() if line.strip()})
     find = _finder(dataset)
-    gone = {id: line for line in sorted(wanted) if (id := find(line)) is not None}
-    unknown = sorted(line for line in wanted if find(line) is None)
-    issues = [
-        Issue("excluded", "note", f"{len(gone)} pictures left out, as listed in {exclude}.", tuple(gone))
-    ]
+    gone = {id: line for line in wanted if (id := find(line)) is not None}
+    unknown = [line for line in wanted if find(line) is None]
+    if wanted and not gone:
+        raise strangers(dataset, unknown, exclude)
+    says = f"{counted(len(gone))} left out, as listed in {exclude}."
+    issues = [Issue("excluded", "note", says, tuple(gone))]
     if unknown:
-        says = f"{len(unknown)} lines of {exclude} name no picture of this data: {', '.join(unknown[:5])}."
-        issues.append(Issue("exclude-unknown", "warning", says, tuple(unknown)))
+        issues.append(unknown_in(unknown, exclude))
     items = tuple(item for item in dataset.items if item.id not in gone)
     return dataclasses.replace(dataset, items=items, issues=(*dataset.issues, *issues))
 
@@ -241,8 +241,11 @@ def _finder(dataset: Dataset) -> Callable[[str], str | None]:
     whole = {str(root / path): id for path, id in paths.items()}
 
     def find(name: str) -> str | None:
-        if name in ids:
-            return name
-        return paths.get(name) or whole.get(str(Path(name).absolute()))
+        for one in (name, name.strip(), name.strip().replace("\\", "/")):
+            if one in ids:
+                return one
+            if (found := paths.get(one) or whole.get(str(Path(one).absolute()))) is not None:
+                return found
+        return None
 
     return find

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from ..charts import Chart, Curve, Lines
 from ..doctor import kept
 from ..doctor.proof import POINTS, Proof
+from ..doctor.told import Told
 from ..finding import Evidence, Finding
 from ..records.gathered import Gathered
 from ..records.run import Run
@@ -80,6 +82,8 @@ class Diagnosis:
     closer: str
     rules: frozenset[str]
     """Every illness that was found, symptoms too."""
+    measured: tuple[tuple[str, Seen], ...] = ()
+    """What each test asks, and what it showed."""
 
 
 def diagnosed(g: Gathered, album: Album, level: Level) -> Diagnosis | None:
@@ -100,7 +104,22 @@ def diagnosed(g: Gathered, album: Album, level: Level) -> Diagnosis | None:
         tuple((", ".join(names), why) for why, names in lacking.items()),
         f"foveal diagnose {folder}" if found.quick else closer,
         frozenset(one.rule for one in every),
+        tuple((one.asks, _measured(one, album, level, len(g.epochs))) for one in found.measured),
     )
+
+
+def _measured(told: Told, album: Album, level: Level, epochs: int) -> Seen:
+    """A test's result as evidence is shown, with the score against the pictures drawn where that was measured."""
+    seen = _seen(told.shown, album, level, epochs)
+    rows = told.shown.values.get("curve") or ()
+    if len(rows) < 2:
+        return seen
+    xs, ys, low, high = (
+        tuple(float(row[key]) for row in rows) for key in ("pictures", "score", "low", "high")
+    )
+    curve = Curve("", xs, ys, dots=True, low=low, high=high)
+    chart = Lines("Score and training pictures", "training pictures", "accuracy", (curve,), percent=True)
+    return dataclasses.replace(seen, charts=(chart,))
 
 
 def _symptom(one: Finding, proofs: Mapping[str, Proof], g: Gathered) -> tuple[str, str, str, Tried | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +29,8 @@ def diagnosis(console: Console, doc: Doc) -> None:
         console.print()
         _finding(console, number, finding)
     console.print()
+    if doc["deep"]:
+        _measured(console, doc["measured"])
     for said in doc["notes"]:
         _says(console, said, "", "yellow")
     for why, names in _by_reason(doc["failed"]).items():
@@ -62,10 +64,7 @@ def _finding(console: Console, number: int, finding: Doc) -> None:
     _says(console, finding["says"], pad, "bold")
     for one in finding["evidence"]:
         _says(console, one["says"], f"{pad}- ")
-        pictures = one.get("pictures") or ()
-        if pictures:
-            more = f" and {len(pictures) - PICTURES_SHOWN} more" if len(pictures) > PICTURES_SHOWN else ""
-            _says(console, f"{', '.join(pictures[:PICTURES_SHOWN])}{more}", f"{pad}  ", "dim")
+        _pictures(console, one.get("pictures") or (), f"{pad}  ")
     _says(console, f"Why: {finding['cause']}", pad)
     _says(console, f"Cure: {finding['cure']['says']}", pad)
     _carried_out(console, finding, pad)
@@ -102,6 +101,24 @@ def _carried_out(console: Console, finding: Doc, pad: str) -> None:
     for says, value, failed in rows:
         told = failed or ("–" if value is None else f"{value:.4g}")
         _says(console, f"{told}  {says}", f"{pad}- ", "dim")
+
+
+def _measured(console: Console, rows: Sequence[Doc]) -> None:
+    """What the tests showed, ill or well."""
+    if not rows:
+        return
+    console.print(text("What its parts and pictures showed:", "bold"))
+    for row in rows:
+        _says(console, f"{row['asks']}: {row['says']}", "- ")
+        _pictures(console, row.get("pictures") or (), "  ")
+    console.print()
+
+
+def _pictures(console: Console, pictures: Sequence[str], pad: str) -> None:
+    """The first of the pictures, by their ids."""
+    if pictures:
+        more = f" and {len(pictures) - PICTURES_SHOWN} more" if len(pictures) > PICTURES_SHOWN else ""
+        _says(console, f"{', '.join(pictures[:PICTURES_SHOWN])}{more}", pad, "dim")
 
 
 def _unsure(console: Console, unsure: Mapping[str, str]) -> None:

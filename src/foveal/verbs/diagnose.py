@@ -25,6 +25,7 @@ from ..doctor.examination import NO_TIME, examine
 from ..doctor.kept import Examined
 from ..doctor.proof import Proof
 from ..doctor.prove import prove as prove_cures
+from ..doctor.told import told
 from ..errors import FovealError, OptionError, RunError, UnknownNameError
 from ..events import Noticed
 from ..finding import Finding
@@ -209,6 +210,7 @@ def _examined(run: Run, deep: bool, minutes: float | None, screen: Screen) -> Ex
         step,
         tests=tuple(name for name, told in case.tests.items() if "failed" not in told),
         failed={name: str(told["failed"]) for name, told in case.tests.items() if "failed" in told},
+        measured=told(case),
         notes=(*_limits(case), *_unseen(case, deep), *notes, *boxes),
         lacking=kept.too_little(case),
         deep=deep,

@@ -79,6 +79,8 @@ def examined(
     if task == "classify" and sketches is not None and _enough(sketches.items, names):
         groups = groups_of(sketches.items, pairs)
         found.update(_told(dataset, sketches, names, groups, deep, seconds, said))
+        if late := found.pop("late", ""):
+            found["left"]["labels"] = late
     elif task not in ("classify", "autoencode"):
         found["left"]["labels"] = _unheard(task)
     if evaluation is not None:
@@ -226,6 +228,11 @@ def _told(
         found["taught"] = told_from(whole(kept)[learned], labels[learned], len(names), groups[rows][learned])
     if deep:
         found |= doubted(dataset, kept.items, labels, names, groups[rows], seconds or DEEP_SECONDS, said)
+        seen = found["labels"]["count"]
+        if seen < len(labels):
+            found["late"] = (
+                f"{len(labels) - seen:,} of {len(labels):,} labels, for want of time: --minutes gives more"
+            )
     elif plain["accuracy"] >= PLAIN:
         found["labels"] = told_by(scaled(whole(kept)), kept.items, labels, names, groups[rows])
         found["labels"]["by"] = "the pixels themselves"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ...finding import Evidence
 from ...watch.passing import kind_of
 from ..patient import Patient
 
@@ -53,6 +54,14 @@ def measure(patient: Patient) -> dict[str, Any] | None:
             name for name, made in gave.items() if made.grad is None or not bool(made.grad.any())
         ][:SHOWN],
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    silent = found["same"]
+    lost = f"{silent[0]} is the first that gives the same for all" if silent else "all tell pictures apart"
+    without = len(found["without_gradient"])
+    back = f"{without} get no gradient back" if without else "all get a gradient back"
+    return Evidence(f"Of {found['layers']} layers {lost}, and {back}.", dict(found))
 
 
 @contextmanager

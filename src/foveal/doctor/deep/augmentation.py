@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from ...finding import Evidence
 from ...values import Batch
 from ..patient import Patient, accuracy, is_classes
 
@@ -49,6 +51,15 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "taught_mirrored": accuracy(patient.told(taught, mirrored).outputs, judged.truths),
         "commonest": float(torch.bincount(plain.truths).max()) / len(plain.ids),
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        f"Of {found['count']} training pictures the run's network has {found['plain']:.1%} right as they are and "
+        f"{found['varied']:.1%} varied; of {found['judged']} others a fresh one that is taught varied ones a moment "
+        f"has {found['taught_varied_val']:.1%} right, taught them as they are {found['taught_val']:.1%}.",
+        dict(found),
+    )
 
 
 def _teach(patient: Patient, network: nn.Module, batch: Batch) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from ...finding import Evidence
 from ...values import Batch
 from ..patient import Patient, accuracy, is_classes
 
@@ -42,3 +44,11 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "fresh": float(fresh.float().std(0).mean()),
         "gradient": 0.0 if gradient is None else float(gradient.abs().mean()),
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        f"With empty pictures {found['empty']:.1%} of {found['count']} are right, with the pictures "
+        f"{found['accuracy']:.1%}; the commonest class alone would be right for {found['commonest']:.1%}.",
+        dict(found),
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ...finding import Evidence
 from ...watch.learning import LEARNED, learned_of
 from ..patient import Patient
 
@@ -24,3 +26,14 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "hardest": [{"id": id, **learned[id]} for id in hard],
         "worst": [{k: row.get(k) for k in ("id", "truth", "predicted", "loss")} for row in worst],
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    hardest, worst = found["hardest"], found["worst"]
+    said = [
+        *([f"the hardest {len(hardest)} while training, by their mean loss"] if hardest else []),
+        *([f"the worst {len(worst)} when judged"] if worst else []),
+    ]
+    ids = tuple(dict.fromkeys(row["id"] for row in (*worst, *hardest)))
+    says = f"Look at these pictures first: {', then '.join(said[::-1])}."
+    return Evidence(says, dict(found), ids)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...finding import Evidence
 from ...values import Batch
 from ..patient import Patient
 
@@ -67,6 +69,14 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "slope": _slope(patient, mixed, truths),
         **_expected(patient, mixed, truths),
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        f"The loss of answers that are surely right is {found['right']:.3g}, surely wrong {found['wrong']:.3g}, and of "
+        f"answers that know nothing {found['undecided']:.3g}, where {found['guess']:.3g} is expected.",
+        dict(found),
+    )
 
 
 def _slope(patient: Patient, mixed: Tensor, truths: Tensor) -> float:

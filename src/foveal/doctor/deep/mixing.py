@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from ...finding import Evidence
 from ...values import Batch
 from ..patient import Patient, is_classes
 
@@ -33,6 +35,14 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "again": float((again - whole).abs().max()),
         "size": float(whole.abs().max()),
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        f"An answer's gradient is {found['own']:.2g} at its own picture and {found['others']:.2g} at others of its "
+        f"batch; asked alone, {found['count']} pictures are answered otherwise by {found['apart']:.2g} at most.",
+        dict(found),
+    )
 
 
 def _one(batch: Batch, n: int) -> Batch:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ...finding import Evidence
 from ...values import Batch
 from ..patient import Patient, accuracy, is_classes
 
@@ -61,6 +63,15 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     network.eval()
     again = patient.told(network, batch)
     return {**found, "anew": accuracy(again.outputs, batch.truths), "anew_loss": float(again.loss)}
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    said = [f"in evaluation mode {found['evaluated']:.1%} are right"]
+    if "by_batch" in found:
+        said.append(f"by the statistics of their own batches {found['by_batch']:.1%}")
+    if found["dropped"]:
+        said.append(f"with what training drops {found['dropped_accuracy']:.1%}")
+    return Evidence(f"Of {found['count']} training pictures {', '.join(said)}.", dict(found))
 
 
 def _by_chance(patient: Patient, batch: Batch) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ...finding import Evidence
 from ...loop.state import State
 from ...structure.layers import set_training
 from ..patient import Patient
@@ -56,6 +58,16 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "unmoved": [name for name in far if torch.equal(before[name], learn[name])][:SHOWN],
         "unknown": unknown,
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    still = len(found["unmoved"])
+    moved = f"{still} of those do not move" if still else "each of those moves"
+    return Evidence(
+        f"In one step {found['with_gradient']} of {found['parameters']} parameters that are to learn have a gradient; "
+        f"{moved}. {found['frozen']} are frozen.",
+        dict(found),
+    )
 
 
 def _unknown(loss: Tensor, network: nn.Module) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ... import catalog
+from ...finding import Evidence
 from ...values import Batch
 from ..patient import Patient, is_classes
 
@@ -30,6 +31,21 @@ AGAIN, BYTES = "normalised once more", "divided by 255 and normalised once more"
 def measure(patient: Patient) -> dict[str, Any] | None:
     found = {**_of_weights(patient), **_tried(patient)}
     return found or None
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    said = []
+    if "weights" in found:
+        way = "otherwise than" if found["differs"] else "as"
+        sides = f"{found['size']} px, theirs {found['wanted_size']}"
+        said.append(f"Pictures are normalised {way} the published weights want it ({sides}).")
+    if "other" in found:
+        other = found["other"]
+        said.append(
+            f"Of {found['judged']} validation pictures {found['own']:.1%} are right, {other['accuracy']:.1%} at most "
+            f"where they are prepared otherwise ({other['way']})."
+        )
+    return Evidence(" ".join(said), dict(found))
 
 
 def _of_weights(patient: Patient) -> dict[str, Any]:

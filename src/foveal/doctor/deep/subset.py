@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from ...finding import Evidence
 from ...values import Batch, Item
 from ..patient import Patient, accuracy, is_classes, joined
 
@@ -52,6 +54,15 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "accuracy": max(accuracy(outputs, batch.truths) for outputs in (judged, trained)),
         "commonest": float(torch.bincount(batch.truths).max()) / len(batch.ids),
     }
+
+
+def told(found: Mapping[str, Any]) -> Evidence:
+    cut = "" if found["whole"] else ", when the time was over"
+    return Evidence(
+        f"Of {found['count']} pictures of {found['classes']} classes it knows {found['accuracy']:.0%} by heart after "
+        f"{found['steps']} steps{cut}.",
+        dict(found),
+    )
 
 
 def _of_each(items: tuple[Item, ...]) -> tuple[Item, ...]:
