@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from foveal.doctor.case import Case
 from foveal.doctor.deep import learning_curve
 from foveal.doctor.told import OUTLIERS, Told, told
 from patients import posed
+from staging import small
 
 
 def test_each_test_tells_its_numbers() -> None:
@@ -27,6 +31,23 @@ def test_each_test_tells_its_numbers() -> None:
     for row in rows.values():
         assert row.shown.says.endswith(".")
         assert Told.from_json(json.loads(json.dumps(row.to_json()))) == row
+
+
+def test_a_kernel_of_one_direction_is_named() -> None:
+    def flattened(network: nn.Module) -> None:
+        weight = network.get_parameter("layers.3.weight")
+        weight.data = torch.ones_like(weight)
+
+    case = posed("spectra", changed=flattened, epochs=1)
+    rows = case.tests["spectra"]["spectra"]
+    assert rows["layers.3"]["used"] == 1
+    assert rows["layers.3"]["stable_rank"] == pytest.approx(1)
+    assert rows["layers.3"]["values"][0] == pytest.approx(
+        math.prod(small().layers[3].weight.shape) ** 0.5, rel=1e-3
+    )
+    assert rows["head"]["used"] > 1
+    (row,) = told(case)
+    assert "layers.3 uses fewest of its directions: 99% of its energy lie in 1 of" in row.shown.says
 
 
 def curve(half: int, whole: int, both: int, train: float, count: int = 400) -> dict[str, Any]:

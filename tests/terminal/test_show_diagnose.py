@@ -132,10 +132,15 @@ def test_what_parts_showed_is_told_where_it_was_asked_for() -> None:
 def test_a_cure_that_became_a_run_and_a_narrow_screen() -> None:
     applied = Applied("rate_too_high", Path("runs/ill-2"), "ill-2 is better than ill-1, and that is sure.")
     found = Diagnosed(
-        examined(HIGH, notes=("The run did not come to its end.",), failed={"modes": "no"}), None, applied
+        examined(
+            HIGH, notes=("Not looked at for want of time: loss.",), failed={"modes": "no", "loss": "late"}
+        ),
+        None,
+        applied,
     )
     said = drawn(found, 50)
     assert "The cure of rate too high is a run now" in " ".join(said.split())
     assert "ill-2 is better than ill-1" in said
     assert "The test modes could not be made: no" in said
+    assert "late" not in said, "the note names it"
     assert max(map(len, drawn(Diagnosed(examined(NOISY)), 50).splitlines())) <= 120

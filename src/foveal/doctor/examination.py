@@ -18,7 +18,7 @@ KIND = "doctor.deep"
 ORDER = (
     "shown", "loss", "loss_beside", "outputs", "extremes", "preprocessing", "inputs", "read_again", "splits", "modes",
     "mixing", "activity", "moves", "steps_beside", "boxes", "masks", "blind", "tags", "batch_mix",
-    "one_batch", "labels_held", "augmentation", "rates", "subset", "shuffled", "learning_curve",
+    "one_batch", "labels_held", "augmentation", "rates", "subset", "shuffled", "spectra", "learning_curve",
 )  # fmt: skip
 """What is tested first: what costs little and what other tests rest on; names that are not here come last."""
 WHY, LITTLE = ("one_batch", "labels_held", "augmentation", "rates"), 0.12

@@ -44,7 +44,8 @@ def _test(name: str, found: Mapping[str, Any]) -> Told | None:
     test = catalog.find(KIND, name)
     if not hasattr(test, "told"):
         return None
-    return Told(name, str(test.__doc__).rstrip("."), test.told(found))
+    asks = str(test.__doc__).rstrip(".").partition(":")[0]
+    return Told(name, asks, test.told(found))
 
 
 def _outliers(case: Case) -> Told | None:
@@ -52,7 +53,13 @@ def _outliers(case: Case) -> Told | None:
     found = case.data.get("outliers")
     if found is None:
         return None
-    says = f"{len(found):,} of the pictures" if len(found) != 1 else "1 of the pictures"
-    far = f"{says} {'is' if len(found) == 1 else 'are'} far from the ten nearest ones, by ImageNet features."
+    many = (
+        f"{len(found):,} of the pictures are"
+        if len(found) > 1
+        else "One picture is"
+        if found
+        else "No picture is"
+    )
+    far = f"{many} far from the ten nearest ones, by ImageNet features."
     shown = Evidence(far, {"count": len(found)}, tuple(found[:SHOWN]))
     return Told(OUTLIERS, "Pictures that are like no other", shown)

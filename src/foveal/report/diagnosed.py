@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..charts import Chart, Curve, Lines
+from ..charts.kinds import Tone
 from ..doctor import kept
 from ..doctor.proof import POINTS, Proof
 from ..doctor.told import Told
@@ -24,6 +25,8 @@ SHOTS = 8
 LAYERS = 6
 POINTS_FROM = 3
 """Numbers by step are drawn from so many on."""
+DRAWN, FAINTEST = 40, 1e-6
+"""Points of a curve of singular values at most, and the smallest share of the largest that is drawn."""
 WIDE = 100
 """Times as large as the smallest from which numbers are drawn on a logarithmic scale."""
 
@@ -109,17 +112,42 @@ def diagnosed(g: Gathered, album: Album, level: Level) -> Diagnosis | None:
 
 
 def _measured(told: Told, album: Album, level: Level, epochs: int) -> Seen:
-    """A test's result as evidence is shown, with the score against the pictures drawn where that was measured."""
-    seen = _seen(told.shown, album, level, epochs)
-    rows = told.shown.values.get("curve") or ()
-    if len(rows) < 2:
-        return seen
+    """A test's result as evidence is shown, with what it measured drawn where a chart says more than a sentence."""
+    seen, values = _seen(told.shown, album, level, epochs), told.shown.values
+    if len(values.get("curve") or ()) > 1:
+        return dataclasses.replace(seen, charts=(_scores(values["curve"]),))
+    if values.get("spectra"):
+        return dataclasses.replace(seen, charts=(_spectra(values["spectra"]),))
+    return seen
+
+
+def _scores(rows: Sequence[Mapping[str, float]]) -> Lines:
+    """The score against the training pictures."""
     xs, ys, low, high = (
         tuple(float(row[key]) for row in rows) for key in ("pictures", "score", "low", "high")
     )
     curve = Curve("", xs, ys, dots=True, low=low, high=high)
-    chart = Lines("Score and training pictures", "training pictures", "accuracy", (curve,), percent=True)
-    return dataclasses.replace(seen, charts=(chart,))
+    return Lines("Score and training pictures", "training pictures", "accuracy", (curve,), percent=True)
+
+
+def _spectra(rows: Mapping[str, Mapping[str, Any]]) -> Lines:
+    """The singular values of each kernel, each as a share of its largest, along the kernel's directions."""
+    curves, names = [], list(rows)
+    for name, row in rows.items():
+        kept = [value / row["values"][0] for value in row["values"]]
+        places = sorted({round(n * (len(kept) - 1) / (DRAWN - 1)) for n in range(DRAWN)})
+        xs = tuple(100 * n / (len(kept) - 1) for n in places)
+        first, last = name == names[0], name == names[-1]
+        tone: Tone = "accent" if first else "warm" if last else "muted"
+        ys = tuple(max(FAINTEST, kept[n]) for n in places)
+        curves.append(Curve(name if first or last else "", xs, ys, tone, faint=not first and not last))
+    return Lines(
+        "Singular values of each kernel",
+        "% of its directions",
+        "share of the largest",
+        tuple(curves),
+        log_y=True,
+    )
 
 
 def _symptom(one: Finding, proofs: Mapping[str, Proof], g: Gathered) -> tuple[str, str, str, Tried | None]:

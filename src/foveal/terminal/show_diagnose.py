@@ -33,7 +33,9 @@ def diagnosis(console: Console, doc: Doc) -> None:
         _measured(console, doc["measured"])
     for said in doc["notes"]:
         _says(console, said, "", "yellow")
-    for why, names in _by_reason(doc["failed"]).items():
+    noted = " ".join(doc["notes"])  # names those for which no time was left
+    failed = {name: why for name, why in doc["failed"].items() if name not in noted}
+    for why, names in _by_reason(failed).items():
         tests = f"The test {names[0]}" if len(names) == 1 else f"These tests ({', '.join(names)})"
         _says(console, f"{tests} could not be made: {why}", "", "dim")
     _unsure(console, doc["unsure"])

@@ -81,8 +81,7 @@ def told(found: Mapping[str, Any]) -> Evidence:
         return Evidence(f"{says}: --deep --minutes {found['minutes']}.", dict(found))
     rows, gain, low, high = found["curve"], found["gain"], found["low"], found["high"]
     shown = ", ".join(
-        f"{r['pictures']:,} pictures {100 * r['score']:.1f} % [{100 * r['low']:.1f}, {100 * r['high']:.1f}]"
-        for r in rows
+        f"{r['pictures']:,} pictures {r['score']:.1%} [{r['low']:.1%}, {r['high']:.1%}]" for r in rows
     )
     points = f"{100 * gain:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
     if low > 0:
@@ -91,7 +90,7 @@ def told(found: Mapping[str, Any]) -> Evidence:
         says = f"More pictures of this kind would hardly help: twice as many brought {points}"
     else:
         says = f"Whether more pictures would help cannot be told: twice as many brought {points}"
-    known = f"{100 * found['train']:.1f} % of the training pictures are right"
+    known = f"{found['train']:.1%} of the training pictures are right"
     if found["train"] >= KNOWN:
         larger = f"A larger network has little left to learn from these: {known}"
     elif found["train"] < ROOM:
