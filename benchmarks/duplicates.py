@@ -4,8 +4,9 @@
 
 FOLDER holds different photographs, of which N are recompressed, resized, cropped by a tenth, mirrored, and turned by 3
 degrees. PICTURES is CIFAR-10 as test/CLASS/INDEX.png and train/CLASS/INDEX.png, CSV is ciFAIR's list of test pictures
-that have a near duplicate in train (Barz & Denzler 2020). PYTHON is an interpreter with CleanVision (imagehash), which
-takes pictures with equal 64-bit hashes for near duplicates.
+that have a near duplicate in train (Barz & Denzler 2020). PYTHON is an interpreter with CleanVision, which
+takes pictures with equal perceptual hashes for near duplicates. Cost is a picture's milliseconds from its file to its
+twins, by the clock and of the processor, one process each.
 """
 
 from __future__ import annotations
@@ -25,20 +26,23 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from foveal.data.sketches import Pixels, small_of
+from foveal.data.sketches import small_of
 from foveal.data.twins import find
 
 Row = dict[str, Any]
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _PEER = """
-import json, sys, time
-import imagehash
-from PIL import Image
-began, groups = time.time(), {}
+import contextlib, json, sys, time
+from cleanvision import Imagelab
 files = json.load(open(sys.argv[1]))
-for n, file in enumerate(files):
-    groups.setdefault(str(imagehash.phash(Image.open(file))), []).append(n)
-print(json.dumps({"seconds": time.time() - began, "groups": [g for g in groups.values() if len(g) > 1]}))
+place = {file: n for n, file in enumerate(files)}
+began, spent = time.perf_counter(), time.process_time()
+with contextlib.redirect_stdout(sys.stderr):
+    lab = Imagelab(filepaths=files)
+    lab.find_issues({"exact_duplicates": {}, "near_duplicates": {}}, n_jobs=1, verbose=False)
+told = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - spent}
+sets = [s for kind in ("exact_duplicates", "near_duplicates") for s in lab.info[kind]["sets"]]
+print(json.dumps({**told, "groups": [[place[file] for file in s] for s in sets]}))
 """
 
 
@@ -87,21 +91,30 @@ def of_made_ones(folder: Path, count: int, peer: str | None) -> list[Row]:
     own = {(pair.first, pair.second) for pair in find(base)[0]}
     draws = np.random.default_rng(0)
     some = draws.permutation(len(files))[:count].tolist()
+    wanted = {(n, len(files) + place) for place, n in enumerate(some)}
     rows: list[Row] = []
     for kind in KINDS:
-        others = [made(kind, images[n], draws) for n in some]
-        began = time.perf_counter()
-        pairs, _ = find(np.concatenate([base, np.stack([small_of(image) for image in others])]))
-        seconds = time.perf_counter() - began
-        wanted = {(n, len(files) + place) for place, n in enumerate(some)}
-        found = {(pair.first, pair.second) for pair in pairs} - own
-        of = {len(files) + place: n for place, n in enumerate(some)}
-        found = {pair for pair in found if tuple(sorted(of.get(n, n) for n in pair)) not in own}
-        rows.append(
-            {"made": kind, "who": "foveal", **figures(found, wanted), "ms": _ms(seconds, len(files) + count)}
-        )
-        if peer:
-            rows.append({"made": kind, "who": "equal hashes", **by_hash(peer, files, others, wanted)})
+        with tempfile.TemporaryDirectory() as home:
+            names = [str(file.absolute()) for file in files]
+            for place, n in enumerate(some):
+                names.append(f"{home}/{place}.png")
+                made(kind, images[n], draws).save(names[-1])
+            told = ours(names)
+            of = {len(files) + place: n for place, n in enumerate(some)}
+            found = {
+                pair for pair in told["pairs"] if tuple(sorted(of.get(n, n) for n in pair)) not in own
+            } - own
+            rows.append({"made": kind, "who": "Foveal", **figures(found, wanted), **_cost(told, len(names))})
+            if peer:
+                told = theirs(peer, names, Path(home))
+                rows.append(
+                    {
+                        "made": kind,
+                        "who": "CleanVision",
+                        **figures(told["pairs"], wanted),
+                        **_cost(told, len(names)),
+                    }
+                )
     return rows
 
 
@@ -110,57 +123,53 @@ def figures(found: set[tuple[int, int]], wanted: set[tuple[int, int]]) -> Row:
     return {"recall": round(hits / len(wanted), 3), "precision": round(hits / max(1, len(found)), 3)}
 
 
-def by_hash(
-    python: str, files: Sequence[Path], others: Sequence[Image.Image], wanted: set[tuple[int, int]]
-) -> Row:
-    with tempfile.TemporaryDirectory() as folder:
-        names = [str(file.absolute()) for file in files]
-        for n, image in enumerate(others):
-            names.append(f"{folder}/{n}.png")
-            image.save(names[-1])
-        told = hashed(python, names, Path(folder))
-    found = {(a, b) for group in told["groups"] for a in group for b in group if a < b}
-    return {**figures(found, wanted), "ms": _ms(told["seconds"], len(names))}
+def ours(names: Sequence[str]) -> dict[str, Any]:
+    """The pairs that Foveal finds among these files, and what that takes."""
+    began, spent = time.perf_counter(), time.process_time()
+    pairs, _ = find(np.stack([small_of(opened(Path(name))) for name in names]))
+    seconds, cpu = time.perf_counter() - began, time.process_time() - spent
+    return {"pairs": {(pair.first, pair.second) for pair in pairs}, "seconds": seconds, "cpu": cpu}
 
 
-def hashed(python: str, names: Sequence[str], folder: Path) -> Row:
+def theirs(python: str, names: Sequence[str], folder: Path) -> dict[str, Any]:
+    """The same by CleanVision: every pair within one of its sets."""
     listed = folder / "files.json"
     listed.write_text(json.dumps(list(names)))
     said = subprocess.run([python, "-c", _PEER, str(listed)], check=True, capture_output=True, text=True)
-    told: Row = json.loads(said.stdout)
+    told: dict[str, Any] = json.loads(said.stdout)
+    told["pairs"] = {(a, b) for group in told["groups"] for a in group for b in group if a < b}
     return told
 
 
-def _ms(seconds: float, count: int) -> float:
-    return round(1000 * seconds / count, 2)
+def _cost(told: Row, count: int) -> Row:
+    return {name: round(1000 * told[key] / count, 2) for name, key in (("ms", "seconds"), ("cpu ms", "cpu"))}
 
 
 def of_cifar(pictures: Path, listed: Path, peer: str | None) -> list[Row]:
     """How many of the published pairs are found, and how many test pictures have a twin in training by it."""
     files = {(file.parents[1].name, int(file.stem)): file for file in pictures.rglob("*.png")}
     keys = sorted(files)
-    small: Pixels = np.stack([small_of(opened(files[key])) for key in keys])
-    began = time.perf_counter()
-    pairs, _ = find(small)
-    seconds = time.perf_counter() - began
+    names = [str(files[key].absolute()) for key in keys]
     with listed.open() as file:
         known = [
             (("test", int(r["TestID"])), ("train", int(r["TrainID"])), r["Judgment"])
             for r in csv.DictReader(file)
         ]
-    found = {(keys[pair.first], keys[pair.second]) for pair in pairs}
-    rows = [{"who": "foveal", **_published(found, known), "ms": _ms(seconds, len(keys))}]
+    found = [("Foveal", ours(names))]
     if peer:
-        with tempfile.TemporaryDirectory() as folder:
-            told = hashed(peer, [str(files[key].absolute()) for key in keys], Path(folder))
-        same = {(keys[a], keys[b]) for group in told["groups"] for a in group for b in group if a < b}
-        rows.append({"who": "equal hashes", **_published(same, known), "ms": _ms(told["seconds"], len(keys))})
+        with tempfile.TemporaryDirectory() as home:
+            found.append(("CleanVision", theirs(peer, names, Path(home))))
+    rows = []
+    for who, told in found:
+        pairs = {(keys[a], keys[b]) for a, b in told["pairs"]}
+        rows.append({"who": who, **_published(pairs, known), **_cost(told, len(names))})
     return rows
 
 
 def _published(found: set[Any], known: Sequence[tuple[Any, Any, str]]) -> Row:
     test = {one if one[0] == "test" else two for one, two in found if one[0] != two[0]}
-    made: Row = {"set": "CIFAR-10", "test pictures": len(test)}
+    listed = {one for one, *_ in known}
+    made: Row = {"set": "CIFAR-10", "test pictures": len(test), "of them listed": len(test & listed)}
     for judgement, name in (("1", "near duplicates"), ("2", "very similar")):
         hits = [(one, two) in found or (two, one) in found for one, two, said in known if said == judgement]
         made[name] = f"{sum(hits)} of {len(hits)}"
