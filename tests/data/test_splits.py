@@ -365,6 +365,10 @@ def test_objects_that_training_lacks_are_left_out_of_their_pictures() -> None:
 def test_the_reason_of_a_split_says_only_what_holds() -> None:
     few = {choice.option: choice.reason for choice in split(made(plain({"a": 20, "b": 20})), 0)[1]}
     assert few["test"] == "15% of 40 pictures, stratified by label, seed 0; copies stay together"
+    threes = split(made(plain({f"class {n}": 3 for n in range(50)})), 0)[1]
+    (own,) = (choice for choice in threes if choice.option == "val")
+    assert own.reason.startswith(f"{own.value / 150:.0%} of 150 pictures")
+    assert own.value > 40, "each class has one"
     many = {choice.option: choice.reason for choice in split(made(plain({"a": 20_000, "b": 20_000})), 0)[1]}
     assert "at most 5,000" in many["val"]
     none = {choice.option: choice for choice in split(made(plain({"a": 2, "b": 2})), 0)[1]}

@@ -20,6 +20,7 @@ from foveal.options import ReadOptions
 from foveal.readers import prepare
 from foveal.report.findings import page
 from foveal.values import Dataset
+from pictures import class_folder
 
 
 def scene(seed: int, width: int = 80, height: int = 64) -> Image.Image:
@@ -115,6 +116,13 @@ def test_the_table_is_read_back(data: Dataset, tmp_path: Path) -> None:
     read = list(csv.DictReader(written(row.to_csv() for row in doubts).splitlines()))
     assert [row["id"] for row in read] == [row.id for row in doubts]
     assert {row["decision"] for row in read} == {"keep"}
+
+
+def test_labels_for_which_there_was_no_time_are_counted(tmp_path: Path) -> None:
+    data, _ = prepare(str(class_folder(tmp_path / "d", 2, 60)), ReadOptions(data_home=str(tmp_path)), 0)
+    found = examined(data, task="classify", deep=True, seconds=1e-6)
+    assert found["left"]["labels"].startswith("88 of 120 labels, for want of time")
+    assert found["labels"]["count"] == 32
 
 
 @pytest.mark.parametrize(
