@@ -99,8 +99,9 @@ def test_cures_are_held_against_each_other(run: Run) -> None:
     assert proof.before is not None
     assert max(one.value or 0.0 for one in proof.held) > proof.before
     assert proof.verdict == "helps", proof.says
-    assert proof.says.startswith(
-        f"The best of {len(proof.held)} cures by one training each: {proof.cure.says} Restores "
+    assert proof.says.startswith("Restores ")
+    assert (
+        f"This is the best of {len(proof.held)} cures by one training each: {proof.cure.says}" in proof.says
     )
     own = int(run.options["train"]["seed"] or 0)
     assert own not in [pair.seed for pair in proof.pairs], "the seed that chose it does not prove it"

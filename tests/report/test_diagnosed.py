@@ -63,7 +63,7 @@ def test_what_is_wrong_stands_at_the_top(copy: Callable[[], Run]) -> None:
 
 def test_cures_that_were_held_against_each_other_are_shown(copy: Callable[[], Run]) -> None:
     run = copy()
-    own, other = Cure("Do less.", {"lr": 0.1}), Cure("Do more.", {"lr": 0.3})
+    own, other = Cure("Do less: `lr < 1`.", {"lr": 0.1}), Cure("Do more.", {"lr": 0.3})
     finding = Finding("rate_too_high", "error", "Ill.", (), "Why so.", own)
     pairs = tuple(Pair(n, 0.1, 0.6 + n / 50) for n in range(3))
     held = (Held("Do less.", 0.512), Held("Do more.", 0.753), Held("Do it all.", None, "It has no norm."))
@@ -77,8 +77,8 @@ def test_cures_that_were_held_against_each_other_are_shown(copy: Callable[[], Ru
     page = write(run).read_text(encoding="utf-8")
     section = page.partition('<section id="diagnosis">')[2].partition("</section>")[0]
     order = (
-        "Do less.",
-        "The best of 3 cures by one training each: Do more.",
+        "<code>lr &lt; 1</code>",
+        "This is the best of 3 cures by one training each: Do more.",
         "--lr",
         "<summary>What each cure gave",
     )
@@ -87,7 +87,7 @@ def test_cures_that_were_held_against_each_other_are_shown(copy: Callable[[], Ru
     assert "<span>0.3</span>" in section
     assert "<span>0.1</span>" not in section
     table = section.partition("<details>")[2]
-    for cell in ("As it was", "12.5%", "51.2%", "75.3%", "It has no norm."):
+    for cell in ("The run as it was.", "12.5%", "51.2%", "75.3%", "It has no norm."):
         assert cell in table, cell
 
 

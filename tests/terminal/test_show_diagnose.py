@@ -86,16 +86,15 @@ def test_what_helped_stands_behind_its_proof() -> None:
     other = dataclasses.replace(HELPS, cure=Cure("Norms.", {"lr": 0.3}), held=held, before=0.1)
     lines = drawn(Diagnosed(examined(HIGH, proofs={"rate_too_high": other}))).splitlines()[1:]
     assert lines[7] == "   Cure: Take a smaller one.", "its command would not be what was proved"
-    assert lines[8].startswith(
-        "   Proof: The best of 3 cures by one training each: Norms. Restores 51.7 points"
-    )
+    assert lines[8].startswith("   Proof: Restores 51.7 points")
+    assert lines[8].endswith("This is the best of 3 cures by one training each: Norms.")
     assert lines[9] == "     foveal runs fork 'runs/two words' --lr 0.3"
     assert lines[10:15] == [
         "   One training with each cure, on the run's own seed:",
-        "   - 0.1  as it was",
+        "   - 0.1  the run as it was",
         "   - 0.2  Take a smaller one.",
         "   - 0.6  Norms.",
-        "   - It has one.  Another.",
+        "   - –  Another. (could not be tried: It has one.)",
     ]
 
 

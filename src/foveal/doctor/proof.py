@@ -130,12 +130,12 @@ class Proof:
     def says(self) -> str:
         """The result in a sentence or two, with its numbers."""
         if self.verdict == "not tried":
-            return f"{self._chosen()}{self.failed or 'Not tried.'}"
+            return f"{self.failed or 'Not tried.'}{self._chosen()}"
         gain, means, seeds = self.gain, self.means, len(self.whole_pairs)
         many = f"{seeds} seed{'' if seeds == 1 else 's'}"
         early = f" {self.failed}" if self.failed else ""
         if gain is None or means is None:
-            return f"{self._chosen()}Too noisy to tell: {many} a side ended.{early}"
+            return f"Too noisy to tell: {many} a side ended.{early}{self._chosen()}"
         where = f"{self._value(means[0])} as it was, {self._value(means[1])} with the cure"
         over = f"means of {many} a side on the same {self.count:,} validation pictures{self._how()}"
         said = {
@@ -148,18 +148,19 @@ class Proof:
             said = (
                 f"Without what flatters it the score is lower by {self._gain(-gain[0], -gain[2], -gain[1])}"
             )
-        return f"{self._chosen()}{said}: {where}; {over}.{self._diverged()}{self._unjudged()}{early}"
+        return f"{said}: {where}; {over}.{self._diverged()}{self._unjudged()}{early}{self._chosen()}"
 
     def _chosen(self) -> str:
         """What was tried, where it was chosen among other cures."""
         if self.cure is None:
             return ""
-        many = (
-            f"The best of {len(self.held)} cures by one training each"
-            if len(self.held) > 1
-            else "Tried instead"
+        many = len(self.held)
+        which = (
+            f"the best of {many} cures by one training each"
+            if many > 1
+            else "another cure than the rule's own"
         )
-        return f"{many}: {self.cure.says} "
+        return f" This is {which}: {self.cure.says}"
 
     def _how(self) -> str:
         if self.epochs is None:

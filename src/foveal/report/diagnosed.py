@@ -51,7 +51,8 @@ class Tried:
     says: str
     verdict: str
     rows: tuple[tuple[str, str, str, str], ...] = ()
-    held: tuple[tuple[str, str], ...] = ()
+    metric: str = ""
+    held: tuple[tuple[str, str, str], ...] = ()
     how: str = ""
 
 
@@ -241,11 +242,11 @@ def _tried(finding: Finding, proof: Proof, g: Gathered) -> Tried:
             value = sign * (pair.after - pair.before)
             gain = f"{100 * value:+.1f} points" if proof.metric in POINTS else f"{value:+.3g}"
         rows.append((str(pair.seed), sides[0], sides[1], gain))
-    held = [(one.says, one.failed or metric(proof.metric, one.value)) for one in proof.held]
+    held = [(one.says, metric(proof.metric, one.value), one.failed) for one in proof.held]
     if held and proof.before is not None:
-        held.insert(0, ("As it was", metric(proof.metric, proof.before)))
+        held.insert(0, ("The run as it was.", metric(proof.metric, proof.before), ""))
     how = kept.command(g.folder, finding, proof) if kept.instead(proof) else ""
-    return Tried(proof.says, proof.verdict, tuple(rows), tuple(held), how)
+    return Tried(proof.says, proof.verdict, tuple(rows), words(proof.metric), tuple(held), how)
 
 
 def words(name: str) -> str:

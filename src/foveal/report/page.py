@@ -229,10 +229,21 @@ def environment() -> Environment:
         "svg": lambda chart: Markup(svg(chart)),  # the chart escapes what it says
         "figure": plotly,
         "zooms": lambda chart: not isinstance(chart, Strip),
+        "coded": _coded,
         "cut": lambda text, most=200: text if len(str(text)) <= most else f"{str(text)[:most]}…",
     }
     made.filters.update(filters)
     return made
+
+
+def _coded(said: str) -> Markup:
+    """A sentence whose pieces between backticks are code."""
+    pieces = said.split("`")
+    if len(pieces) % 2 == 0:
+        return Markup(escape(said))
+    return Markup(
+        "".join(f"<code>{escape(piece)}</code>" if n % 2 else escape(piece) for n, piece in enumerate(pieces))
+    )
 
 
 def text(name: str) -> str:

@@ -96,13 +96,11 @@ def _carried_out(console: Console, finding: Doc, pad: str) -> None:
     if not proof["held"]:
         return
     _says(console, "One training with each cure, on the run's own seed:", pad, "dim")
-    rows = [
-        ("as it was", proof["before"], ""),
-        *((h["says"], h["value"], h["failed"]) for h in proof["held"]),
-    ]
-    for says, value, failed in rows:
-        told = failed or ("–" if value is None else f"{value:.4g}")
-        _says(console, f"{told}  {says}", f"{pad}- ", "dim")
+    held = [{"says": "the run as it was", "value": proof["before"], "failed": ""}, *proof["held"]]
+    for one in held:
+        value = "–" if one["value"] is None else f"{one['value']:.4g}"
+        why = f" (could not be tried: {one['failed']})" if one["failed"] else ""
+        _says(console, f"{value}  {one['says']}{why}", f"{pad}- ", "dim")
 
 
 def _measured(console: Console, rows: Sequence[Doc]) -> None:
