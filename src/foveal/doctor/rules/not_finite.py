@@ -116,9 +116,10 @@ def _cure(case: Case, diverged: bool) -> Cure:
     if _in_the_code(case, diverged):
         return Cure(
             "Look at the layers named here, in the order of the pass, for roots, logarithms, divisions "
-            "and exponentials, and keep them from their limits: `torch.log(x.clamp_min(1e-6))`, "
+            "and exponentials, and keep them from their limits: `torch.log1p(x.clamp_min(0))`, "
             "`torch.sqrt(x.clamp_min(0) + 1e-6)`, `a / (b + 1e-6)`. Pictures that are normalised have "
-            "values below 0. foveal diagnose RUN --deep tests the layers one by one."
+            "values below 0: take their logarithm before, or leave it out. foveal diagnose RUN --deep "
+            "tests the layers one by one."
         )
     lr = option(case, "lr")
     if lr is None:

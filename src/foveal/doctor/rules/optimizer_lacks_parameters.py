@@ -124,7 +124,8 @@ def _finding(which: str, names: Sequence[str], told: Evidence) -> Finding:
         Cure(
             "Make the optimizer after the network is whole, and with all that is to learn: "
             "`torch.optim.SGD(network.parameters(), lr)`, no part of it (`network.head.parameters()`) and "
-            "nothing that is replaced afterwards. In the loop keep the order `optimizer.zero_grad()`, "
+            "nothing that is replaced afterwards; delete `requires_grad_(False)` on layers that were "
+            "drawn and never trained. In the loop keep the order `optimizer.zero_grad()`, "
             "`loss.backward()`, `optimizer.step()`: gradients that are set to 0 between the last two move "
             "nothing."
         ),

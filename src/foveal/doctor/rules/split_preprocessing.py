@@ -87,9 +87,11 @@ def _finding(said: str, told: Evidence, confidence: float) -> Finding:
         "The network learns on pictures of one kind and is judged on another: what it has learned does not show, "
         "and what is reported says nothing of it.",
         Cure(
-            "Prepare pictures by the same steps for training and evaluation, in files (resave both by one "
-            "script) as in code (one function that reads, resizes and normalises, called for both); only "
-            "what varies them belongs to training alone."
+            "Prepare pictures by the same steps for training and evaluation. In code: one function that "
+            "reads, resizes and normalises, called for both, and nothing but what varies pictures for "
+            "training alone. In files: save those of one split anew by the script that made the other's, "
+            "and undo what the evidence names (`image.transpose(Image.FLIP_TOP_BOTTOM)` where they stand "
+            "on their heads, `image.convert('RGB')`, no threshold)."
         ),
         confidence=confidence,
     )
