@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 from scipy import stats
 
 import gathered
-from foveal.doctor import _folded
+from foveal.doctor import _folded, rules
 from foveal.doctor.case import Case
 from foveal.doctor.rules import (
     batch_of_one,
@@ -249,3 +252,16 @@ def test_a_network_knows_as_much_of_what_it_learned_from(val: float, ill: bool) 
     splits = {"count": 128, "last_train": 0.45, "last_val": val, "train": 0.45, "val": val}
     found = labels_noisy.examine(Case(made.record, tests={"splits": splits}, data={"labels_in_doubt": []}))
     assert isinstance(found, Finding) == ill
+
+
+def test_cures_in_words_name_a_command_or_code() -> None:
+    """What Foveal cannot carry out is for a person, who is to be told where and what."""
+    told = 0
+    for file in sorted(Path(str(rules.__file__)).parent.glob("*.py")):
+        calls = [n for n in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+        cures = [n for n in calls if ast.unparse(n.func) == "Cure" and len(n.args) == 1 and not n.keywords]
+        for cure in cures:
+            says = ast.unparse(cure.args[0])
+            assert re.search(r"`|foveal |--[a-z]", says), f"{file.name}, line {cure.lineno}: {says}"
+        told += len(cures)
+    assert told > 20

@@ -311,7 +311,8 @@ def _as_another(
         "Whoever or whatever labelled the training pictures took the one class for the other, or put its files into "
         "the other's folder.",
         Cure(
-            f"Go through the training pictures labelled {other}, and give those of {name} their own label back."
+            f"Go through the training pictures labelled {other} (foveal inspect DATA --deep shows those in doubt "
+            f"first), and give those of {name} their own label back."
         ),
         confidence=0.85,
     )

@@ -69,7 +69,11 @@ def examine(case: Case) -> Finding | Unsure | None:
         evidence,
         "The names were numbered in another order there than in training (as by sorting 10 before 2, or by counting "
         "from 1), or two folders were exchanged.",
-        Cure("Compare pictures of these labels in both splits, and rename what is exchanged in one of them."),
+        Cure(
+            "Compare pictures of these labels in both splits (foveal inspect DATA), and rename what is exchanged "
+            "in one of them: two folders by a third name, a column of a table by "
+            "`table.label.map({'a': 'b', 'b': 'a'})`."
+        ),
         confidence=0.95,
     )
 
@@ -168,6 +172,10 @@ def _tags(found: Mapping[str, Any]) -> Finding | None:
             for name in names[:6]
         ),
         "The labels were numbered or named in another order for training than for validation.",
-        Cure("Compare pictures of these labels in both splits, and rename what is exchanged in one of them."),
+        Cure(
+            "Compare pictures of these labels in both splits (foveal inspect DATA), and rename what is exchanged "
+            "in one of them: two folders by a third name, a column of a table by "
+            "`table.label.map({'a': 'b', 'b': 'a'})`."
+        ),
         confidence=0.93,
     )

@@ -165,7 +165,10 @@ def _cure(case: Case) -> Cure:
     if not case.record.dense and not changes:
         changes["cutmix"] = 1.0
     if not changes:
-        return Cure("Collect more pictures, from more places, or vary them more.")
+        return Cure(
+            "Collect more pictures, from more places; or begin with pretrained weights (--pretrained), where "
+            "there are any."
+        )
     how = ", ".join(
         f"--{name.replace('_', '-')} {value}" for name, value in changes.items() if value is not None
     )

@@ -75,9 +75,11 @@ def _long(case: Case) -> Finding:
         else "Between gradient and weights something makes steps longer than options ask for: a factor, a scale for "
         "half precision that is not taken out again, gradients of several batches without a mean.",
         Cure(
-            "Set the gradients back before each backward pass (optimizer.zero_grad())."
+            "Set the gradients back before each backward pass: `optimizer.zero_grad()`."
             if again
-            else "Look at the code between the backward pass and the optimizer's step, and at what sets the rate."
+            else "Look at the code between the backward pass and the optimizer's step, and at what sets the rate: "
+            "`optimizer.step()` stands there once a batch, and nothing multiplies `p.grad`, `p.data` or "
+            "`group['lr']`."
         ),
         confidence=0.95,
         direct=True,

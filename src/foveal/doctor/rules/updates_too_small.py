@@ -77,7 +77,8 @@ def _short(case: Case, many: float) -> Finding:
         "Between gradient and weights something holds steps back that no option asks for: gradients that are clamped, "
         "clipped or divided in the loop, a rate that is made smaller, or a large `eps` (1 or 10, and not 1e-8).",
         Cure(
-            "Look at the code between backward pass and optimizer's step, and at what the optimizer is made with."
+            "Look at the code between backward pass and optimizer's step (nothing multiplies or clips `p.grad`), and "
+            "at what the optimizer is made with (`lr`, `eps`)."
             + (f" Without touching that: --optimizer sgd in place of {own}." if own in BY_SIZE else ""),
             {"optimizer": "sgd", "lr": None} if own in BY_SIZE else {},
         ),

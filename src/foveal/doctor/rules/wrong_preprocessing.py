@@ -124,7 +124,7 @@ def _better(found: Mapping[str, Any], other: Mapping[str, Any]) -> Finding:
         "The network learned on pictures that were prepared in that other way, and is judged on these.",
         Cure(
             "Prepare pictures for evaluation as they were for training: one function that reads, resizes "
-            "and normalises, called for both."
+            "and normalises, called for both, with one size, one `mean` and one `std`."
         ),
         confidence=0.85,
     )
