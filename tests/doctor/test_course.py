@@ -149,6 +149,16 @@ def test_what_is_left_is_cured_on_top_of_the_best(ill: Run) -> None:
     assert len({str(one.cure.to_json()) for one in made}) == len(made), "nothing twice"
 
 
+def test_cures_that_were_not_enough_alone_are_set_on_top_of_the_best(ill: Run) -> None:
+    cures = [Cure("A.", {"lr": 1.0}), Cure("B.", {"lr": 2.0}), NORMS, OTHER]
+    said, trial = tried({"A.": 0.6, "B.": 0.3, NORMS.says: 0.3}, ill)
+    made = course(cures, SCALE, trial, lambda run: Look())  # type: ignore[arg-type]
+    assert said[4:] == [f"A. Then: {NORMS.says}"], (
+        "another rate takes its place, another network has none of it"
+    )
+    assert (made[4].cure.changes, made[4].cure.repairs) == ({"lr": 1.0}, NORMS.repairs)
+
+
 def test_a_course_ends_with_the_time(ill: Run) -> None:
     cures = [Cure("A.", {"lr": 1}), Cure("B.", {"lr": 2})]
     said, trial = tried({"A.": 0.3, "B.": 0.4}, ill)

@@ -130,17 +130,25 @@ def course(
 
 
 def _next(best: Trial, found: Sequence[Finding], made: Sequence[Trial]) -> list[Cure]:
-    """What is found in the best run, cured on top of its cure; symptoms last."""
+    """What is found in the best run, cured on top of its cure, and other cures of the first round that change something
+    else; symptoms last."""
     assert best.run is not None
     record = gather(best.run)
     roots = [one for one in found if one.rule not in HONEST]
     order = [*roots, *(symptom for one in roots for symptom in one.symptoms if symptom.rule not in HONEST)]
     more = [cure for one in order for cure in candidates(one, record) if compares(cure, record)]
-    rate = (
-        () if best.cure.changes.keys() & {"lr", "find_lr"} else (RATE,)
-    )  # gradients may be of another size now
-    whole = [combined(best.cure, cure) for cure in distinct((*more[: DEEP - 1], *rate, *more[DEEP - 1 :]))]
+    # gradients may be of another size now
+    rate = () if best.cure.changes.keys() & {"lr", "find_lr"} else (RATE,)
+    also = [one.cure for one in made if _goes_with(one.cure, best.cure)]
+    after = distinct((*more[: DEEP - 1], *rate, *also, *more[DEEP - 1 :]))
+    whole = [combined(best.cure, cure) for cure in after]
     return [cure for cure in whole if not any(same(cure, one.cure) for one in made)][:DEEP]
+
+
+def _goes_with(cure: Cure, best: Cure) -> bool:
+    """Whether a cure that was not enough alone may add to the best: it changes nothing that this one does."""
+    apart = not cure.changes.keys() & best.changes.keys() and not set(cure.repairs) & set(best.repairs)
+    return apart and "network" not in {*cure.changes, *best.changes} and not same(cure, best)
 
 
 def looked(run: Run) -> Look:
