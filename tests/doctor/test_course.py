@@ -159,6 +159,14 @@ def test_cures_that_were_not_enough_alone_are_set_on_top_of_the_best(ill: Run) -
     assert (made[4].cure.changes, made[4].cure.repairs) == ({"lr": 1.0}, NORMS.repairs)
 
 
+def test_what_gained_nothing_is_no_ground_for_others(ill: Run) -> None:
+    left = finding("rate_too_low", changes={"lr": 0.5})
+    said, trial = tried({"A.": 0.2, "Do this.": 0.9}, ill)
+    made = course([Cure("A.", {"clip": 0.0})], SCALE, trial, lambda run: Look((left,)))  # type: ignore[arg-type]
+    assert said[:2] == ["A.", "Do this."]
+    assert made[1].cure.changes == {"lr": 0.5}
+
+
 def test_a_course_ends_with_the_time(ill: Run) -> None:
     cures = [Cure("A.", {"lr": 1}), Cure("B.", {"lr": 2})]
     said, trial = tried({"A.": 0.3, "B.": 0.4}, ill)

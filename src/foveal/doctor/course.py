@@ -120,7 +120,7 @@ def course(
     best = scale.best(made)
     if well or not on_top or best is None or best.run is None:
         return made
-    for cure in _next(best, look(best).findings, made):
+    for cure in _next(best, look(best).findings, made, scale.gain(best.value) >= scale.worth):
         if not left():
             break
         made.append(trial(cure))
@@ -129,9 +129,9 @@ def course(
     return made
 
 
-def _next(best: Trial, found: Sequence[Finding], made: Sequence[Trial]) -> list[Cure]:
+def _next(best: Trial, found: Sequence[Finding], made: Sequence[Trial], gained: bool) -> list[Cure]:
     """What is found in the best run, cured on top of its cure, and other cures of the first round that change something
-    else; symptoms last."""
+    else; symptoms last. A best cure that gained nothing is no ground for others: these then stand alone."""
     assert best.run is not None
     record = gather(best.run)
     roots = [one for one in found if one.rule not in HONEST]
@@ -141,7 +141,7 @@ def _next(best: Trial, found: Sequence[Finding], made: Sequence[Trial]) -> list[
     rate = () if best.cure.changes.keys() & {"lr", "find_lr"} else (RATE,)
     also = [one.cure for one in made if _goes_with(one.cure, best.cure)]
     after = distinct((*more[: DEEP - 1], *rate, *also, *more[DEEP - 1 :]))
-    whole = [combined(best.cure, cure) for cure in after]
+    whole = [combined(best.cure, cure) for cure in after] if gained else after
     return [cure for cure in whole if not any(same(cure, one.cure) for one in made)][:DEEP]
 
 
