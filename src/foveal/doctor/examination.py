@@ -17,7 +17,7 @@ from .rules._course import poor
 KIND = "doctor.deep"
 ORDER = (
     "shown", "loss", "loss_beside", "outputs", "extremes", "preprocessing", "inputs", "read_again", "splits", "modes",
-    "mixing", "activity", "moves", "steps_beside", "boxes", "masks", "blind", "tags", "batch_mix",
+    "mixing", "drawn", "activity", "moves", "steps_beside", "boxes", "masks", "blind", "tags", "batch_mix",
     "one_batch", "labels_held", "augmentation", "rates", "subset", "shuffled", "spectra", "learning_curve",
 )  # fmt: skip
 """What is tested first: what costs little and what other tests rest on; names that are not here come last."""

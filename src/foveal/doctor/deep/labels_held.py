@@ -20,8 +20,10 @@ MOST, JUDGED, FEWEST = 1000, 400, 100
 
 
 def measure(patient: Patient) -> dict[str, Any] | None:
-    """Both heads have the same number of pictures. Training pictures whose label is unlikely by the head of the
-    validation pictures are named; test pictures are left alone."""
+    """Both heads have the same number of pictures, and each is asked for the other split's labels too: `forth` is what
+    training's head tells of validation's, `back` the other way. Training pictures whose label is unlikely by the head
+    of the validation pictures are named, and `joint` counts them by given label and what is said; test pictures are
+    left alone."""
     if patient.task.name == "multilabel":
         return _of_several(patient)
     if not is_classes(patient, patient.told(patient.network(), patient.batch("val", 4)).outputs):
@@ -33,21 +35,34 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         return None
     some = np.random.default_rng(0).permutation(len(y))[:count]
     known = np.random.default_rng(0).permutation(len(w))[:count]
-    train, _ = head(scaled(x[some], x[some]), y[some], classes)
+    train, own = head(scaled(x[some], x[some]), y[some], classes)
     held, penalty = head(scaled(v[known], v[known]), w[known], classes)
     scores = _told(scaled(v, v), w, classes, penalty, scaled(x, v))
     rank = (scores > scores[np.arange(len(y)), y][:, None]).sum(1)
     doubted = [ids[n] for n in np.flatnonzero(rank >= max(1, classes // 5))]
     said = {id: patient.task.labels[place] for id, place in zip(ids, scores.argmax(1).tolist(), strict=True)}
-    slipped = _slipped(patient, said)
+    forth = _told(scaled(x[some], x[some]), y[some], classes, own, scaled(v, x[some])).argmax(1)
     return {
         "count": count,
         "train": train,
         "held": held,
+        "forth": float((forth == w).mean()),
+        "back": float((scores.argmax(1) == y).mean()),
         "seen": len(y),
         "doubted": doubted,
-        "slipped": slipped,
+        "joint": _joint(patient, y, scores.argmax(1)),
+        "slipped": _slipped(patient, said),
+        "reordered": _reordered(patient, said),
     }
+
+
+def _joint(patient: Patient, given: NDArray[np.int64], said: NDArray[np.int64]) -> dict[str, dict[str, int]]:
+    """How many training pictures are said to be what, by their given label."""
+    labels, found = patient.task.labels, dict[str, dict[str, int]]()
+    for one, other in zip(given.tolist(), said.tolist(), strict=True):
+        row = found.setdefault(labels[one], {})
+        row[labels[other]] = row.get(labels[other], 0) + 1
+    return found
 
 
 def _of_several(patient: Patient) -> dict[str, Any] | None:
@@ -97,3 +112,38 @@ def _slipped(patient: Patient, said: dict[str, str]) -> dict[str, Any]:
     best = max(found, key=lambda by: found[by][0])
     others = [share for by, (share, _) in found.items() if by != best]
     return {"by": best, "share": found[best][0], "count": found[best][1], "others": sum(others) / len(others)}
+
+
+FURTHER = tuple(by for by in range(-12, 13) if abs(by) > 3)
+"""The same, farther off: where labels come in turns, as 0, 1, 2, 0, 1, 2, any of these may be a class's likeness."""
+
+
+def _reordered(patient: Patient, said: dict[str, str]) -> dict[str, Any]:
+    """The same of labels in an order that mistakes make: numbers sorted as words (1, 10, 11, 2), backwards, or class by
+    class. `others` is how often the label of any other picture is what is said of one."""
+    items = patient.dataset.part("train")
+    told = [str(item.truth) for item in items]
+    count = len(told)
+    worded = {first: sorted(range(count), key=lambda n: str(n + first)) for first in (0, 1)}
+    orders = {
+        "numbers sorted as words": worded[0],
+        "numbers from 1 sorted as words": worded[1],
+        "names where numbers are meant": _inverse(worded[0]),
+        "names where numbers from 1 are meant": _inverse(worded[1]),
+        "backwards": list(range(count))[::-1],
+        "class by class": sorted(range(count), key=lambda n: told[n]),
+        **{f"{by:+d} rows": [(n + by) % count for n in range(count)] for by in FURTHER},
+    }
+    known = [n for n, item in enumerate(items) if item.id in said]
+    luck = sum(told.count(said[items[n].id]) for n in known) / max(1, count * len(known))
+    shares = {
+        name: sum(said[items[n].id] == told[order[n]] for n in known) / max(1, len(known))
+        for name, order in orders.items()
+    }
+    best = max(shares, key=lambda name: shares[name])
+    return {"as": best, "share": shares[best], "count": len(known), "others": luck}
+
+
+def _inverse(order: list[int]) -> list[int]:
+    """Where each place has gone."""
+    return [place for _, place in sorted(zip(order, range(len(order)), strict=True))]

@@ -27,7 +27,14 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     outputs = patient.task.step(network, Batch(images, batch.truths, batch.ids)).outputs
     (gradient,) = torch.autograd.grad(outputs[0].sum(), [images], allow_unused=True)
     sizes = [0.0] if gradient is None else gradient.flatten(1).norm(dim=1).tolist()
+    with torch.no_grad():
+        plain = network(batch.images)
+        each = [network(_one(batch, n).images) for n in range(len(batch.ids))]
+    by_network = (
+        float((torch.cat(each) - plain).abs().max()) if isinstance(plain, torch.Tensor) else None
+    )
     return {
+        "by_network": by_network,
         "count": len(batch.ids),
         "own": sizes[0],
         "others": max(sizes[1:], default=0.0),

@@ -38,9 +38,8 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     if not norms:
         return found
     found["frozen"] = sum(1 for m in norms if not m.track_running_stats or m.momentum == 0)
-    found["steps"] = min(
-        int(m.num_batches_tracked) if m.num_batches_tracked is not None else 0 for m in norms
-    )
+    followed = [int(m.num_batches_tracked) if m.num_batches_tracked is not None else 0 for m in norms]
+    found["steps"], found["most_steps"] = min(followed), max(followed)
     # by the statistics of batches as training had them
     for norm in norms:
         norm.train()

@@ -134,9 +134,12 @@ def still(case: Case) -> Sequence[str]:
 
 
 def times(case: Case) -> float | None:
-    """How many times as long as it is due the change in a step is; None where that is as it should be, or not known."""
+    """How many times as long as it is due the change in a step is; None where that is as it should be, or not known.
+    Where the first is far off already, later ones start from where it led."""
     rows = steps(case)
     made = median(row["times"] for row in rows) if rows else 1.0
+    if rows and not SHORT <= rows[0]["times"] <= LONG:
+        made = rows[0]["times"]
     return None if SHORT <= made <= LONG or made == 0 else made
 
 
@@ -146,6 +149,17 @@ def accumulates(case: Case) -> bool:
     if len(rows) < 2 or rows[0]["cosine"] < 0.999 or not 0.95 < rows[0]["times"] < 1.05:
         return False
     return any(row["times"] > FURTHER or row["cosine"] < ASTRAY for row in rows[1:])
+
+
+def astray(case: Case) -> bool:
+    """Whether steps lead elsewhere than gradient, rate and momentum say."""
+    rows = steps(case)
+    return (
+        bool(rows)
+        and median(row["cosine"] for row in rows) < OTHER
+        and not climbs(case)
+        and not accumulates(case)
+    )
 
 
 def climbs(case: Case) -> bool:

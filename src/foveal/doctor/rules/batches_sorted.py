@@ -15,7 +15,7 @@ LEVEL = "input"
 EXPLAINS = (
     "oscillation", "batchnorm_stale", "loss_stuck", "underfitting", "overfitting", "metric_disagrees", "modes_disagree",
     "stopped_too_early", "rate_too_high", "updates_too_large", "schedule_ends_wrongly", "below_published",
-    "split_preprocessing", "cannot_fit", "dead_units", "rate_too_low",
+    "split_preprocessing", "cannot_fit", "dead_units", "rate_too_low", "suspiciously_good",
 )  # fmt: skip
 SHARE = 0.5
 

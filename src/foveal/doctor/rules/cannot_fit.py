@@ -9,6 +9,7 @@ from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._course import poor
 from ._parts import part, percent
+from ._rates import tried
 
 SOURCE = "Karpathy 2019, A Recipe: overfit a single batch; CS231n: twenty examples to zero cost"
 LEVEL = "network"
@@ -18,6 +19,8 @@ EXPLAINS = (
 )  # fmt: skip
 ENOUGH, FEWEST = 0.9, 100
 """Share of the pictures, and steps before it is said that they were not enough."""
+LEARNED = 0.6
+"""Of the first loss, what a fresh network leaves at most at some rate where it does learn."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -33,7 +36,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         return None
     if plain["accuracy"] >= ENOUGH:
         return _some(part(case, "subset"))
-    if plain["steps"] < FEWEST:
+    if plain["steps"] < FEWEST or min(tried(case).values(), default=1.0) < LEARNED:
         return None
     return Finding(
         "cannot_fit",

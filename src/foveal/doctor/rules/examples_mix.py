@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._beside import misjudged
 from ._parts import part, untested
 
 SOURCE = "Karpathy 2019, A Recipe: use backprop to chart dependencies; TheDeepChecker (Braiek & Khomh 2022)"
@@ -24,6 +25,9 @@ def examine(case: Case) -> Finding | Unsure | None:
     apart = found["apart"] - CHANCE * found.get("again", 0.0)
     if found["others"] <= 1e-3 * max(found["own"], 1e-12) and apart <= 1e-2 * max(found["size"], 1e-6):
         return None
+    alone = found.get("by_network")
+    if alone is not None and alone <= 1e-2 * max(found["size"], 1e-6) and misjudged(case) is not None:
+        return None  # the network keeps them apart: it is what comes after it (`metric_disagrees`)
     return Finding(
         "examples_mix",
         "error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from ...finding import Cure, Evidence, Finding, Unsure
@@ -22,6 +23,8 @@ EXPLAINS = (
 )  # fmt: skip
 
 
+PASSES = 0.01
+"""Times as far apart as with weights drawn by He et al. 2015 that answers lie where pictures do pass."""
 SURELY = 0.45
 """Share of wrong answers, of a guess's, that a frozen backbone leaves even at the upper end of its score's interval."""
 
@@ -33,6 +36,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     sights = [s for s in case.sights if s.stage in whole]
     if asked:
         return _weak(case)
+    if (flat := _flat(case)) is not None:
+        return flat
     if len(sights) < FEWEST:
         return _tried(case)
     layers = kernels(case)
@@ -52,6 +57,31 @@ def examine(case: Case) -> Finding | Unsure | None:
             {"looks": len(sights)},
             layers=tuple(cut),
         ),
+    )
+
+
+def _flat(case: Case) -> Finding | None:
+    """Pictures pass the first layers, and the gradient that comes back to these is 0, at the start and at the end."""
+    began, ended, drawn = part(case, "moves"), part(case, "activity"), part(case, "drawn")
+    if began is None or ended is None or drawn is None or ended["same"] or not poor(case, 0.1):
+        return None
+    none, layers = began.get("zero_gradient") or (), kernels(case)
+    cut = [n for n in layers if f"{n}.weight" in none and n in ended["without_gradient"]]
+    passes = drawn["own"] > PASSES * drawn["redrawn"] > 0
+    if not cut or cut != list(layers[: len(cut)]) or len(cut) == len(layers) or not passes:
+        return None
+    return dataclasses.replace(
+        _finding(
+            f"The gradient of {len(cut)} of {len(layers)} layers is 0, although what they give reaches the answers",
+            cut,
+            Evidence(
+                f"So it is in the first step of a fresh network, for {began['count']} pictures, and in the run's last; "
+                f"answers of the fresh one differ by {drawn['own']:.2g} between pictures.",
+                {"zero_gradient": list(none), "apart": drawn["own"]},
+                layers=tuple(cut),
+            ),
+        ),
+        direct=True,
     )
 
 

@@ -19,7 +19,7 @@ SOURCE = (
     "the threshold is above that, by our own measurements"
 )
 LEVEL = "data"
-EXPLAINS = ("overfitting", "underfitting", "metric_disagrees", "oscillation")
+EXPLAINS = ("overfitting", "underfitting", "metric_disagrees", "oscillation", "imbalance")
 SHARE = 0.03
 """Lower end of the share of labels contradicted surely, above which they are called noisy. Measured: at most 0.017 on
 CIFAR-10, flowers and digits as they are (300 to 2,000 pictures), 0.04 to 0.06 with a tenth of the labels changed."""
@@ -42,6 +42,7 @@ def examine(case: Case) -> Finding | Unsure | None:
         _torn(case)
         or _taken(case)
         or _slipped(case)
+        or _swallowed(case)
         or (_doubted(case, told) if told is not None else None)
         or _held(case)
     )
@@ -99,7 +100,7 @@ def _held(case: Case) -> Finding | None:
         return None
     low, high, count = found["train"], found["held"], found["count"]
     luck = ((high * (1 - high) + low * (1 - low)) / count) ** 0.5
-    if high - low < max(LESS, SIGMAS * luck):
+    if high - low < max(LESS, SIGMAS * luck) or not _is_the_labels(case, found):
         return None
     share = 1 - low / high
     return Finding(
@@ -126,6 +127,78 @@ def _held(case: Case) -> Finding | None:
         ),
         confidence=0.8,
     )
+
+
+ASYMMETRY, GAP = 0.06, 0.15
+"""What validation's head must tell less of training's labels than training's head of validation's; or what the network
+must know more of the labels that it learned than of the others."""
+
+
+def _is_the_labels(case: Case, found: Mapping[str, Any]) -> bool:
+    """Whether it is training's labels that are worse, and not what the network sees of pictures. Noise in them is
+    averaged out where they teach and not where they are asked for; features that tell little, or splits that show
+    other things, are as bad both ways. A network that learned what it was taught, and cannot do it elsewhere, has
+    features, too."""
+    if "forth" not in found or found["forth"] - found["back"] >= ASYMMETRY:
+        return True
+    splits = part(case, "splits") or {}
+    return bool(splits.get("last_train", 0.0) - splits.get("last_val", 1.0) >= GAP)
+
+
+OWN, AS_GOOD = 0.6, 0.15
+"""Share of what validation's labels are told by that a label taking in others has at most, and what the other labels
+may lack of it."""
+
+
+def _swallowed(case: Case) -> Finding | None:
+    """One training label takes in pictures of the others, as far as what validation's labels taught tells."""
+    found = part(case, "labels_held") or {}
+    joint = found.get("joint") or {}
+    if len(joint) < 3 or not poor(case, 0.1):
+        return None
+    counts = {name: sum(row.values()) for name, row in joint.items()}
+    name = max(joint, key=lambda one: counts[one] - joint[one].get(one, 0))
+    rest, own = sum(counts.values()) - counts[name], joint[name].get(name, 0) / counts[name]
+    others = sum(row.get(one, 0) for one, row in joint.items() if one != name) / max(1, rest)
+    luck = math.sqrt(max(1e-4, others * (1 - others)) * (1 / counts[name] + 1 / max(1, rest)))
+    if others < found["held"] - AS_GOOD or own > OWN * others or others - own < CERTAIN * luck:
+        return None
+    if not _is_too_common(case, name, counts[name] - sum(row.get(name, 0) for row in joint.values())):
+        return None
+    moved = round((others - own) / max(1e-6, others) * counts[name])
+    seen = sorted((one for one in joint[name] if one != name), key=lambda one: -joint[name][one])
+    return Finding(
+        "labels_noisy",
+        "error",
+        f"About {moved} of the {counts[name]} training pictures labelled {name} show something else: "
+        f"{', '.join(seen[:4])}.",
+        (
+            Evidence(
+                f"A head that learned the validation labels on the network's features calls {percent(own)} of them "
+                f"{name}; of the pictures with other labels it calls {percent(others)} as they are labelled.",
+                {"joint": joint[name], "own": own, "others": others},
+            ),
+        ),
+        f"Whoever labelled took {name} where unsure, or it is what a program gives where it finds nothing (the first "
+        "class, a default).",
+        Cure(f"Go through the training pictures labelled {name}: foveal inspect DATA --deep."),
+        confidence=0.9,
+    )
+
+
+def _is_too_common(case: Case, name: str, beyond: int) -> bool:
+    """Whether training has many more pictures of a class than the other splits promise, and than look like it: a class
+    that is merely hard to tell is taken for others as often as others for it."""
+    counts = case.record.dataset.counts() if case.record.dataset is not None else {}
+    train = counts.get("train") or {}
+    whole, own = sum(train.values()), train.get(name, 0)
+    others = [counts.get(p) or {} for p in ("val", "test")]
+    rest = sum(sum(one.values()) for one in others)
+    if not whole or not rest:
+        return False
+    due = whole * sum(one.get(name, 0) for one in others) / rest
+    luck = math.sqrt(max(1.0, due * (1 + whole / rest)))
+    return own - due > max(SURELY * luck, PART * due) and beyond > max(SURELY * math.sqrt(own), PART * due)
 
 
 BACKWARDS = 0.1

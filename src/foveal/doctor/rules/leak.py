@@ -8,6 +8,7 @@ from typing import Any
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._course import poor
 from ._data import NOT_SEEN, share
 
 SOURCE = (
@@ -22,6 +23,8 @@ MOVED = 0.02
 """What the score must fall by without near duplicates, which drawn pictures and simple scenes have in all innocence."""
 LITTLE = 0.03
 """What they surely do not add to the score, where other findings matter more."""
+SMALL = 0.1
+"""What they can add at most, where the score is poor all the same: what harms it is something else."""
 FEWEST = 3
 
 
@@ -45,7 +48,7 @@ def examine(case: Case) -> Finding | Unsure | None:
     helped = fell >= MOVED and shares[worst] >= 0.02 and fell > 3 * luck
     if copies < MANY * max(1, counts.get(worst) or case.data["count"]) and not helped:
         return None
-    aside = luck > 0 and fell + 2 * luck < LITTLE
+    aside = (luck > 0 and fell + 2 * luck < LITTLE) or _most(case) < (SMALL if poor(case) else LITTLE)
     gone = tuple(dict.fromkeys(_in_training(pair) for pair in every))
     total = counts.get(worst) or case.data["count"]
     evidence = [
@@ -112,6 +115,15 @@ def _helped(case: Case, twins: Iterable[Mapping[str, Any]], leaked: Iterable[str
         total += weight
     share = sum(len(own) for _, own in by_class.values()) / max(1, len(rows))
     return (share * gain / total, share * spread**0.5 / total) if total else (0.0, 0.0)
+
+
+def _most(case: Case) -> float:
+    """What they can add to the score at most: all of them are right, and of the others as many as are right."""
+    judged = case.data.get("judged") or {}
+    whole, apart = judged.get("all"), judged.get("without")
+    if not whole or not apart or not apart["count"]:
+        return 1.0
+    return float((whole["count"] - apart["count"]) / whole["count"] * (1 - apart["low"]))
 
 
 def _apart(case: Case) -> tuple[float, float]:

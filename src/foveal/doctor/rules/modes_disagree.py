@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
+from ._course import commonest, guess, poor, result, trained_share
 from ._parts import part, percent, untested
 
 SOURCE = (
@@ -22,7 +23,58 @@ FEW = 2.5
 
 
 def examine(case: Case) -> Finding | Unsure | None:
-    return _by_chance(case) or _judged_otherwise(case)
+    return _another(case) or _by_chance(case) or _judged_otherwise(case)
+
+
+LEARNED, GUESS, KNOWN = 0.5, 0.9, 0.1
+"""Share of a guess's loss that training ended below, and that the saved network has at least left of the same pictures,
+in either mode; and what it may get right beyond a guess of pictures as training gives them."""
+
+
+def _another(case: Case) -> Finding | None:
+    """Training's own loss says that much was learned, and the network that was judged and saved knows nothing of it."""
+    found, share, blind = part(case, "modes"), trained_share(case), guess(case)
+    if found is None or share is None or blind is None or not poor(case, 0.3) or case.setbacks:
+        return None
+    least = min(
+        found[key] for key in ("evaluated_loss", "dropped_loss", "by_batch_loss", "anew_loss") if key in found
+    )
+    # pictures that evaluation shows otherwise are unknown to any network that learned
+    known = (part(case, "splits") or {}).get("varied", 1.0)
+    if share > LEARNED or least < GUESS * blind or known > KNOWN + (commonest(case) or 0.0):
+        return None
+    average = float(case.record.fit.get("ema") or 0)
+    return Finding(
+        "modes_disagree",
+        "error",
+        f"The network that was judged is not the one that learned: training ended at a loss of "
+        f"{case.train_losses[-1]:.3f}, and the saved network has {least:.3f} on its own training pictures; "
+        f"{result(case)}.",
+        (
+            Evidence(
+                f"A guess's loss is {blind:.3f}. {found['count']} training pictures were asked in training mode and in "
+                "evaluation mode, with running statistics as they are and taken anew; the least is told.",
+                {"trained": case.train_losses[-1], "saved": least, "guess": blind, "count": found["count"]},
+            ),
+        ),
+        "What is judged and kept is another network than the one that the steps moved: "
+        + (
+            f"an average of the weights (--ema {average:g}) that follows them too slowly, or begins at the untrained "
+            "ones; "
+            if average
+            else ""
+        )
+        + "a copy from before, layers that are made anew when it is loaded, or weights that are set back between the "
+        "epochs.",
+        Cure(
+            "Judge the weights themselves (--ema 0), and look at what the loop evaluates."
+            if average
+            else "Look at what the loop evaluates and saves, and at what is done between two epochs.",
+            {"ema": 0.0} if average else {},
+        ),
+        confidence=0.93,
+        direct=True,
+    )
 
 
 def _by_chance(case: Case) -> Finding | None:

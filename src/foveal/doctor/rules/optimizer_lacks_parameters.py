@@ -27,6 +27,9 @@ WHERE_SEEN = (
     "suspiciously_good",  # a model without some of its layers is what is saved
     "examples_mix",
     "modes_disagree",
+    "labels_swapped",  # nor can what learned nothing, or is not what learned, tell of labels
+    "labels_noisy",
+    "labels_shuffled",
 )
 
 

@@ -66,6 +66,8 @@ def examine(case: Case) -> Finding | Unsure | None:
                 "validation pictures.", {**splits, "plain": inputs["plain"], "judged": inputs["val"]},
             )  # fmt: skip
             return _finding(said, told, 0.8)
+    if inputs is not None and (apart := look_apart(inputs)) and (found := _told_less(case, apart)) is not None:
+        return found
     if (found := _seen_as(splits)) is not None:
         return found
     mixed_up = inputs is not None and inputs.get("mismatched", 0) > 0  # it is the labels, then
@@ -95,6 +97,27 @@ def _finding(said: str, told: Evidence, confidence: float) -> Finding:
         ),
         confidence=confidence,
     )
+
+
+LESS = 0.15
+"""What training pictures must tell less of their labels than validation pictures of theirs, where both look different;
+beside luck."""
+
+
+def _told_less(case: Case, apart: str) -> Finding | None:
+    """Training pictures look different and tell less of what they are: they were damaged, not those to judge by."""
+    held = part(case, "labels_held")
+    if held is None or held.get("several") or not poor(case, 0.2):
+        return None
+    if not surely_above(held["held"], held["train"], held["count"], LESS):
+        return None
+    said = f"Training pictures show less of what they are than validation pictures, and look different: {apart}."
+    told = Evidence(
+        f"On the network's features a linear head tells {percent(held['held'])} of {held['count']} validation labels "
+        f"that it did not see, and one for as many training labels {percent(held['train'])}.",
+        {"train": held["train"], "held": held["held"], "count": held["count"]},
+    )
+    return _finding(said, told, 0.85)
 
 
 BACK, RIGHT = 0.25, 0.7

@@ -8,7 +8,7 @@ from statistics import median
 from ...events import Watched
 from ...finding import Cure, Evidence, Finding
 from ..case import Case
-from ._beside import first_steps, steps, times
+from ._beside import astray, first_steps, steps, times
 from ._course import poor, result, stuck
 from ._inside import FEWEST, kernels, main, middle, named, typical, where
 from ._rates import at_usual, from_scratch, reached
@@ -20,7 +20,10 @@ SOURCE = (
 LEVEL = "optimizer"
 SYMPTOM = True
 EXPLAINS = ("loss_stuck", "stopped_too_early", "metric_disagrees")
-WHERE_SEEN = ("rate_too_low", "underfitting", "clipping_too_strong", "schedule_ends_wrongly", "vanishing")
+WHERE_SEEN = (
+    "rate_too_low", "underfitting", "clipping_too_strong", "schedule_ends_wrongly", "vanishing", "cannot_fit",
+    "dead_units", "labels_noisy",
+)  # fmt: skip
 SMALL = 3e-4
 BY_SIZE = ("adam", "adamw", "nadam", "nadamw", "radam", "amsgrad")
 """Optimizers that move each weight by about their rate, however small its gradient (Kingma & Ba 2015, section 2.1)."""
@@ -31,6 +34,8 @@ NOISE = 1e-6
 
 
 def examine(case: Case) -> Finding | None:
+    if astray(case) and (times(case) or 1.0) <= 1 and poor(case, 0.05):
+        return _astray(case)
     if (many := times(case)) is not None and many < 1 and poor(case, 0.05):
         return _short(case, many)
     if not from_scratch(case) or not poor(case, 0.4):
@@ -82,6 +87,23 @@ def _short(case: Case, many: float) -> Finding:
             + (f" Without touching that: --optimizer sgd in place of {own}." if own in BY_SIZE else ""),
             {"optimizer": "sgd", "lr": None} if own in BY_SIZE else {},
         ),
+        confidence=0.95,
+        direct=True,
+    )
+
+
+def _astray(case: Case) -> Finding:
+    """The loop's steps lead elsewhere than gradient and rate say."""
+    rows, own = steps(case), str(case.options.get("optimizer"))
+    return Finding(
+        "updates_too_small",
+        "error" if stuck(case) else "warning",
+        f"Steps do not go where gradient and rate say by {own}; {result(case)}.",
+        (first_steps(rows),),
+        "Between gradient and weights something changes what is to be done: gradients that are clamped, rounded to "
+        "their signs or made noisy, weights that are held within limits or overwritten after each step. What is left "
+        "of the way down is too little.",
+        Cure("Look at the code between backward pass and optimizer's step, and at what is done to weights after it."),
         confidence=0.95,
         direct=True,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from ...finding import Cure, Evidence, Finding, Unsure
 from ..case import Case
 from ._again import lost
-from ._course import poor
+from ._course import poor, result
 from ._parts import part, percent, surely_above
 from ._rates import is_given
 
@@ -31,6 +31,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     found = part(case, "preprocessing")
     if found is not None and found.get("differs"):
         return _of_weights(found)
+    if found is not None and (small := _too_small(case, found)) is not None:
+        return small
     if (less := lost(case)) is not None and poor(case, 0.1):
         return _lost(case, *less)
     if found is None:
@@ -64,6 +66,38 @@ def _lost(case: Case, said: str, found: Mapping[str, Any]) -> Finding:
             dict.fromkeys(given),
         ),
         confidence=0.93,
+    )
+
+
+POINTS, HALF = 0.5, 2
+"""Share of the convolutions that see a single pixel, and times as large as they are that pictures are due to be."""
+
+
+def _too_small(case: Case, found: Mapping[str, Any]) -> Finding | None:
+    """Pictures so small that most of a pretrained network's layers have a single pixel to look at."""
+    sides = list(((part(case, "activity") or {}).get("sides") or {}).values())
+    size, wanted = found.get("size"), found.get("wanted_size")
+    single = sum(side <= 1 for side in sides)
+    if not sides or not size or not wanted or HALF * size > wanted or not poor(case, 0.15):
+        return None
+    if single < POINTS * len(sides):
+        return None
+    larger = min(int(wanted), 4 * int(size))
+    return Finding(
+        "wrong_preprocessing",
+        "error",
+        f"Pictures of {size} px are too small for the weights {found['weights']}, which learned on {wanted} px: "
+        f"{single} of {len(sides)} convolutions see a single pixel; {result(case)}.",
+        (
+            Evidence(
+                f"Sides of what the convolutions give, in their order: {', '.join(map(str, sides))}.",
+                {"sides": sides, "size": size, "wanted": wanted},
+            ),
+        ),
+        "A pretrained network halves its pictures five times, as they were large where it learned. From a small one "
+        "nothing but padding is left around the middle long before the last layers, and what these know is no use.",
+        Cure(f"Give it larger pictures: --size {larger}.", {"size": larger}),
+        confidence=0.9,
     )
 
 
