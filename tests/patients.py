@@ -110,4 +110,20 @@ def odd(loss: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[..., Classi
     return lambda labels, **options: Odd(tuple(labels), **options)
 
 
-__all__ = ["PRE", "Posed", "Preprocessing", "Which", "odd", "posed"]
+def unlearned(case: Case, **tests: Any) -> Case:
+    """The same, of which nothing was learned."""
+    events = [
+        dataclasses.replace(
+            e,
+            metrics={**e.metrics, "loss": 2.3},
+            headline={**e.headline, "value": 0.1, "low": 0.05, "high": 0.15},
+        )
+        if hasattr(e, "metrics")
+        else e
+        for e in case.record.events
+    ]
+    record = dataclasses.replace(case.record, events=tuple(events))
+    return dataclasses.replace(case, record=record, tests={**case.tests, **tests})
+
+
+__all__ = ["PRE", "Posed", "Preprocessing", "Which", "odd", "posed", "unlearned"]

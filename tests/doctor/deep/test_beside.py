@@ -32,29 +32,13 @@ from foveal.doctor.rules._curves import AFTER, due
 from foveal.finding import Finding
 from foveal.loop import optimizers
 from foveal.values import Step
-from patients import odd, posed
+from patients import odd, posed, unlearned
 from staging import trained
 
 
 @pytest.fixture(scope="module")
 def sound() -> Case:
     return posed("loss", "loss_beside", "steps_beside", epochs=2)
-
-
-def without(case: Case, **tests: Any) -> Case:
-    """The same, of which nothing was learned."""
-    events = [
-        dataclasses.replace(
-            e,
-            metrics={**e.metrics, "loss": 2.3},
-            headline={**e.headline, "value": 0.1, "low": 0.05, "high": 0.15},
-        )
-        if hasattr(e, "metrics")
-        else e
-        for e in case.record.events
-    ]
-    record = dataclasses.replace(case.record, events=tuple(events))
-    return dataclasses.replace(case, record=record, tests={**case.tests, **tests})
 
 
 def test_what_is_sound_is_the_same_beside(sound: Case) -> None:
@@ -68,7 +52,7 @@ def test_what_is_sound_is_the_same_beside(sound: Case) -> None:
         assert row["times"] == pytest.approx(1, abs=1e-3)
         assert row["cosine"] > 0.9999
     assert not sound.tests["steps_beside"]["still"]
-    bad = without(sound)
+    bad = unlearned(sound)
     for rule in (wrong_loss, softmax_wrong_axis, metric_disagrees, updates_too_large, updates_too_small):
         found = rule.examine(bad)
         assert not isinstance(found, Finding) or not found.direct
@@ -95,7 +79,7 @@ def exchanged(z: Tensor, y: Tensor, s: float) -> Tensor:
     ],
 )
 def test_another_loss_is_told_by_its_gradient(loss: Callable[..., Tensor], rule: Any, says: str) -> None:
-    case = without(posed("loss", "loss_beside", build=odd(loss), epochs=1))
+    case = unlearned(posed("loss", "loss_beside", build=odd(loss), epochs=1))
     found = rule.examine(case)
     assert isinstance(found, Finding)
     assert found.direct
@@ -113,7 +97,7 @@ def test_weights_in_the_loss_are_not_taken_for_a_sum(sound: Case, monkeypatch: p
         return dataclasses.replace(made, loss=made.loss + 0.1 * squares)
 
     monkeypatch.setattr(Classify, "step", heavy)
-    case = without(posed("loss", "loss_beside", epochs=1))
+    case = unlearned(posed("loss", "loss_beside", epochs=1))
     found = wrong_loss.examine(case)
     assert isinstance(found, Finding)
     assert "weights themselves" in found.says
@@ -143,7 +127,7 @@ def changed(monkeypatch: pytest.MonkeyPatch, change: Callable[[torch.optim.Optim
         return made
 
     monkeypatch.setattr(optimizers, "build", wrong)
-    return without(posed("steps_beside", epochs=1))
+    return unlearned(posed("steps_beside", epochs=1))
 
 
 def test_gradients_that_nobody_sets_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +202,7 @@ def test_rates_are_those_of_the_schedule(
 ) -> None:
     if wrong is not None:
         monkeypatch.setattr(catalog.find("schedules", "onecycle"), "factor", wrong)
-    case = without(trained(epochs=4))
+    case = unlearned(trained(epochs=4))
     stage = {"name": "train", "schedule": "onecycle", "warmup": 0.25, "lr": 0.1}
     fit_of = {**case.record.options["fit"], "stages": [stage]}
     record = dataclasses.replace(case.record, options={**case.record.options, "fit": fit_of})

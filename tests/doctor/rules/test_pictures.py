@@ -139,3 +139,21 @@ def test_a_validation_score_that_test_pictures_do_not_hold(val: float, test: flo
     assert base.dataset is not None
     case = Case(dataclasses.replace(base, dataset=dataclasses.replace(base.dataset, items=items)))
     assert isinstance(suspiciously_good.examine(case), Finding) == ill
+
+
+@pytest.mark.parametrize(("copies", "low", "ill"), [(6, 0.2, True), (6, 0.9, True), (30, 0.2, False)])
+def test_few_copies_are_not_what_a_poor_run_lacks(
+    monkeypatch: pytest.MonkeyPatch, copies: int, low: float, ill: bool
+) -> None:
+    monkeypatch.setattr(leak, "poor", lambda case: low < 0.5)
+    twins = [{"first": f"t{n}", "second": f"v{n}", "distance": 0.0, "mirrored": False, "parts": ["train", "test"],
+              "labels": None} for n in range(copies)]  # fmt: skip
+    judged = {
+        "all": {"count": 100, "accuracy": 0.5, "low": low, "high": 0.6},
+        "without": {"count": 100 - copies, "accuracy": 0.45, "low": low, "high": 0.6},
+    }
+    data = {"twins": twins, "leaks": {"test": [f"v{n}" for n in range(copies)]}, "count": 300,
+            "counts": {"test": {"a": 100}}, "judged": judged}  # fmt: skip
+    found = leak.examine(Case(gathered.made(None), data=data))
+    assert isinstance(found, Finding)
+    assert found.aside == ill

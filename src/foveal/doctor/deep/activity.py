@@ -28,7 +28,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         return None
     for parameter in network.parameters():
         parameter.requires_grad_()
-    with _given(network) as gave:
+    with given(network) as gave:
         loss = patient.task.step(network, batch).loss
     if loss.requires_grad:
         torch.autograd.backward(loss)
@@ -65,7 +65,7 @@ def told(found: Mapping[str, Any]) -> Evidence:
 
 
 @contextmanager
-def _given(network: nn.Module) -> Iterator[dict[str, Tensor]]:
+def given(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     """What each innermost layer gives when it is first called, in the order of the pass; gradients are kept."""
     gave: dict[str, Tensor] = {}
 

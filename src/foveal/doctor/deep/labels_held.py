@@ -128,8 +128,8 @@ def _reordered(patient: Patient, said: dict[str, str]) -> dict[str, Any]:
     orders = {
         "numbers sorted as words": worded[0],
         "numbers from 1 sorted as words": worded[1],
-        "names where numbers are meant": _inverse(worded[0]),
-        "names where numbers from 1 are meant": _inverse(worded[1]),
+        "numbers, and pictures as words": _inverse(worded[0]),
+        "numbers from 1, and pictures as words": _inverse(worded[1]),
         "backwards": list(range(count))[::-1],
         "class by class": sorted(range(count), key=lambda n: told[n]),
         **{f"{by:+d} rows": [(n + by) % count for n in range(count)] for by in FURTHER},

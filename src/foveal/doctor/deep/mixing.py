@@ -30,9 +30,7 @@ def measure(patient: Patient) -> dict[str, Any] | None:
     with torch.no_grad():
         plain = network(batch.images)
         each = [network(_one(batch, n).images) for n in range(len(batch.ids))]
-    by_network = (
-        float((torch.cat(each) - plain).abs().max()) if isinstance(plain, torch.Tensor) else None
-    )
+    by_network = float((torch.cat(each) - plain).abs().max()) if isinstance(plain, torch.Tensor) else None
     return {
         "by_network": by_network,
         "count": len(batch.ids),

@@ -54,7 +54,9 @@ def measure(patient: Patient) -> dict[str, Any] | None:
         "parameters": len(learn),
         "with_gradient": len(led),
         "without_gradient": [name for name, p in learn.items() if p.grad is None][:SHOWN],
-        "zero_gradient": [name for name, p in learn.items() if p.grad is not None and not bool(p.grad.any())][:SHOWN],
+        "zero_gradient": [name for name, p in learn.items() if p.grad is not None and not bool(p.grad.any())][
+            :SHOWN
+        ],
         "not_given": [name for name, p in learn.items() if id(p) not in given][:SHOWN],
         "unmoved": [name for name in far if torch.equal(before[name], learn[name])][:SHOWN],
         "unknown": unknown,

@@ -31,8 +31,8 @@ STRANGE_INPUT = 10.0
 """Where the input spreads by more than this, or less than its inverse, it is the input that is wrong."""
 Told = tuple[str, Evidence, str]
 _ALIKE = (
-    "Channels that begin alike see the same, are moved alike, and stay alike: the layer is one channel, however many it "
-    "has. Only random weights tell them apart."
+    "Channels that begin alike see the same, are moved alike, and stay alike: the layer is one channel, however many "
+    "it has. Only random weights tell them apart."
 )
 
 
@@ -71,7 +71,7 @@ of a picture arrives, and above, the network shouts. On 209 sound runs 0.007 to 
 
 
 def _beside(case: Case) -> Told | None:
-    """Fresh networks tell pictures apart far less than with weights drawn otherwise, or have channels that begin alike."""
+    """A fresh network tells pictures apart far less than with other weights, or has channels that begin alike."""
     found = part(case, "drawn")
     if found is None:
         return None
@@ -89,8 +89,8 @@ def _beside(case: Case) -> Told | None:
     if not lost and not loud:
         return None
     says = (
-        f"A fresh network's answers to {found['count']} pictures differ by {own:.2g}, and by {due:.2g} with its weights "
-        f"drawn by He et al. 2015: {'pictures are lost on their way' if lost else 'they are far too large'}"
+        f"A fresh network's answers to {found['count']} pictures differ by {own:.2g}, and by {due:.2g} with its "
+        f"weights drawn by He et al. 2015: {'pictures are lost on their way' if lost else 'they are far too large'}"
     )
     evidence = Evidence(
         "Median over the outputs of their deviation between pictures, in training mode.",

@@ -24,7 +24,7 @@ NOTHING, SEEN = 1e-7, 1e-3
 training lost them."""
 HOWEVER = 2e-5
 """How far they lie apart at most with weights drawn by He et al. 2015 where the network is blind however it begins:
-what rounding leaves of a norm over a single value is 3e-6. Where it is 0, units are shut."""
+what rounding leaves of a norm over a single value is 3e-6. Where an activation shuts, it is another illness."""
 
 
 def examine(case: Case) -> Finding | Unsure | None:
@@ -38,19 +38,20 @@ def examine(case: Case) -> Finding | Unsure | None:
     )
     # where something is drawn, the same draws give the same for pictures and for empty ones
     least = min(found["apart"], found.get("same_draws", math.inf))
-    if not known or found["gradient"] > 0 or least > NOTHING or not poor(case):
+    drawn = part(case, "drawn") or {}
+    blind = drawn.get("lost") == "norm" and max(drawn["redrawn"], found["apart"], found["gradient"]) < HOWEVER
+    if not known or not poor(case) or (not blind and (found["gradient"] > 0 or least > NOTHING)):
         return None
     outputs, where = part(case, "outputs"), part(case, "activity")
     if outputs is not None and outputs.get("zeros") == 1:
         return None  # the end itself gives nothing
-    blind = 0 < (part(case, "drawn") or {}).get("redrawn", 0.0) < HOWEVER
     if found["apart"] <= NOTHING and not blind and (_has_died(case, where) or found.get("fresh", 0.0) > SEEN):
         return None  # an illness of its own
     return Finding(
         "input_ignored",
         "error",
         f"The network says the same of all {found['count']} pictures, and its loss does not change with any pixel."
-        if found["apart"] <= NOTHING
+        if found["apart"] <= NOTHING or blind
         else f"With the same draws the network says the same of {found['count']} pictures as of empty ones, and its "
         "loss does not change with any pixel: what it sees is drawn, and not the picture.",
         (

@@ -48,7 +48,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     helped = fell >= MOVED and shares[worst] >= 0.02 and fell > 3 * luck
     if copies < MANY * max(1, counts.get(worst) or case.data["count"]) and not helped:
         return None
-    aside = (luck > 0 and fell + 2 * luck < LITTLE) or _most(case) < (SMALL if poor(case) else LITTLE)
+    as_good, most = luck > 0 and fell + 2 * luck < LITTLE, _most(case)
+    aside = as_good or most < (SMALL if poor(case) else LITTLE)
     gone = tuple(dict.fromkeys(_in_training(pair) for pair in every))
     total = counts.get(worst) or case.data["count"]
     evidence = [
@@ -67,6 +68,8 @@ def examine(case: Case) -> Finding | Unsure | None:
         f"{shares[worst]:.1%} of the {worst} pictures were trained on, as copies or near duplicates: "
         + (
             "the score is about as good without them, and says little about new ones of their kind."
+            if as_good
+            else f"they add {100 * most:.0f} points to the score at most, and what it lacks is not their doing."
             if aside
             else "scores are too good to be believed."
         ),

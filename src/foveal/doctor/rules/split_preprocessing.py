@@ -66,7 +66,11 @@ def examine(case: Case) -> Finding | Unsure | None:
                 "validation pictures.", {**splits, "plain": inputs["plain"], "judged": inputs["val"]},
             )  # fmt: skip
             return _finding(said, told, 0.8)
-    if inputs is not None and (apart := look_apart(inputs)) and (found := _told_less(case, apart)) is not None:
+    if (
+        inputs is not None
+        and (apart := look_apart(inputs))
+        and (found := _told_less(case, apart)) is not None
+    ):
         return found
     if (found := _seen_as(splits)) is not None:
         return found
@@ -111,7 +115,9 @@ def _told_less(case: Case, apart: str) -> Finding | None:
         return None
     if not surely_above(held["held"], held["train"], held["count"], LESS):
         return None
-    said = f"Training pictures show less of what they are than validation pictures, and look different: {apart}."
+    said = (
+        f"Training pictures show less of what they are than validation pictures, and look different: {apart}."
+    )
     told = Evidence(
         f"On the network's features a linear head tells {percent(held['held'])} of {held['count']} validation labels "
         f"that it did not see, and one for as many training labels {percent(held['train'])}.",

@@ -103,7 +103,9 @@ def _astray(case: Case) -> Finding:
         "Between gradient and weights something changes what is to be done: gradients that are clamped, rounded to "
         "their signs or made noisy, weights that are held within limits or overwritten after each step. What is left "
         "of the way down is too little.",
-        Cure("Look at the code between backward pass and optimizer's step, and at what is done to weights after it."),
+        Cure(
+            "Look at the code between backward pass and optimizer's step, and at what is done to weights after it."
+        ),
         confidence=0.95,
         direct=True,
     )
