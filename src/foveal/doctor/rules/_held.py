@@ -110,6 +110,7 @@ def swallowed(case: Case) -> Finding | None:
         "class, a default).",
         Cure(f"Go through the training pictures labelled {name}: foveal inspect DATA --deep."),
         confidence=0.9,
+        direct=True,
     )
 
 

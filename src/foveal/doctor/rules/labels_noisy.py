@@ -19,7 +19,8 @@ SOURCE = (
     "the threshold is above that, by our own measurements"
 )
 LEVEL = "data"
-EXPLAINS = ("overfitting", "underfitting", "metric_disagrees", "oscillation", "imbalance")
+EXPLAINS = ("overfitting", "underfitting", "metric_disagrees", "oscillation")
+WHERE_SEEN = ("imbalance",)  # a label that takes in pictures of others is more common than it should be
 SHARE = 0.03
 """Lower end of the share of labels contradicted surely, above which they are called noisy. Measured: at most 0.017 on
 CIFAR-10, flowers and digits as they are (300 to 2,000 pictures), 0.04 to 0.06 with a tenth of the labels changed."""
