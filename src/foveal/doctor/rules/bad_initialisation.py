@@ -67,7 +67,7 @@ def examine(case: Case) -> Finding | Unsure | None:
 
 LESS, MORE = 1e-3, 20.0
 """Times the deviation between pictures that outputs have with weights drawn by He et al. 2015: below, next to nothing
-of a picture arrives, and above, the network shouts. On 209 sound runs 0.007 to 2.4."""
+of a picture arrives, and above, the network shouts. On 81 sound runs 0.007 to 2.4."""
 
 
 def _beside(case: Case) -> Told | None:

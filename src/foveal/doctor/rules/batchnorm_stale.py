@@ -88,9 +88,7 @@ def _never(case: Case, modes: Mapping[str, Any]) -> Finding | None:
         ),
         "In evaluation mode a batch norm divides by its running statistics, which are still those that it was made "
         "with: mean 0, deviation 1. It norms nothing, and what comes after it is as if there were none.",
-        Cure(
-            "Call train() on the network before each epoch, after each evaluation, in the code of the loop."
-        ),
+        Cure("Call `network.train()` before each epoch, as each evaluation calls `network.eval()`."),
         confidence=0.97,
         direct=True,
     )
