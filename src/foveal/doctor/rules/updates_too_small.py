@@ -104,7 +104,7 @@ def _astray(case: Case) -> Finding:
         "their signs or made noisy, weights that are held within limits or overwritten after each step. What is left "
         "of the way down is too little.",
         Cure(
-            "Look at the code between `loss.backward()` and `optimizer.step()`, and at what weights go through after it."
+            "Look at the code between `loss.backward()` and `optimizer.step()`, and at what is done after it."
         ),
         confidence=0.95,
         direct=True,
