@@ -119,6 +119,16 @@ def test_grey_is_a_fact_of_all_pictures(tmp_path: Path) -> None:
     assert not facts.grey
 
 
+def test_rare_classes_are_named(tmp_path: Path) -> None:
+    root = class_folder(tmp_path / "d", 3, 20, 16)
+    assert "imbalance" not in issues(examine(dataset(root)))
+    for file in sorted((root / "square").iterdir())[2:]:
+        file.unlink()
+    found = issues(examine(dataset(root)))["imbalance"]
+    assert found.severity == "note"
+    assert found.says.startswith("1 class has at most a tenth of the pictures of circle (20): square (2).")
+
+
 def test_copies(tmp_path: Path) -> None:
     class_folder(tmp_path, 2, 3)
     for source, target in (

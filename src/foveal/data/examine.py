@@ -21,6 +21,8 @@ from .fingerprint import fingerprint
 Progress = Callable[[int, int], None]
 
 TOLERATED = 0.1  # share of unreadable pictures above which something else must be wrong
+RARE = 10.0
+"""Times as many pictures as a rare class has, that the most common class has (SageMaker's ClassImbalance)."""
 _AT_ONCE = 32  # pictures a thread takes together
 _SAYS = {
     "16-bit": "are deeper than 8 bit and are scaled to it by their bit depth",
@@ -63,10 +65,11 @@ def examine(dataset: Dataset, progress: Progress | None = None, *, data_home: st
     sizes = {id: (found.width, found.height) for id, found in found_in.items()}
     items, mended = truths.checked(dataset.task, items, sizes)
     odd = (*_left_out(broken), *_oddities(found_in), *_tiny(found_in), *_duplicates(items))
+    rare = _rare(items) if dataset.task == "classify" else ()
     return dataclasses.replace(
         dataset,
         items=items,
-        issues=(*dataset.issues, *mended, *odd),
+        issues=(*dataset.issues, *mended, *odd, *rare),
         facts=_facts([found for _, found in seen]),
         fingerprint=fingerprint(items),
     )
@@ -219,6 +222,22 @@ def _duplicates(items: Sequence[Item]) -> Iterable[Issue]:
             f"{_times(len(leaks), 'picture is', 'pictures are')} in two splits, byte for byte the same "
             f"({where}): {_named(leaks)}. A score on them is too good.",
             _ids(leaks),
+        )
+
+
+def _rare(items: Sequence[Item]) -> Iterable[Issue]:
+    """Classes with hardly any pictures beside the most common one; what they cost is told by a trained model."""
+    counts = Counter(item.truth for item in items if isinstance(item.truth, str))
+    most = max(counts, key=lambda name: counts[name], default="")
+    rare = sorted((count, name) for name, count in counts.items() if count * RARE <= counts[most])
+    if rare:
+        shown = ", ".join(f"{name} ({count})" for count, name in rare[:5])
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        yield Issue(
+            "imbalance",
+            "note",
+            f"{_times(len(rare), 'class has', 'classes have')} at most a tenth of the pictures of {most} "
+            f"({counts[most]}): {shown}{more}. --balance sampling draws them more often.",
         )
 
 

@@ -221,7 +221,7 @@ def _deep(
         folder.mkdir(parents=True, exist_ok=True)
     write_whole(files[0], page(dataset, doubts, [*more, *left], name).encode("utf-8", "xmlcharrefreplace"))
     write_whole(files[1], written(row.to_csv() for row in doubts).encode("utf-8"))
-    whole = dataclasses.replace(dataset, issues=(*dataset.issues, *more, *left))
+    whole = dataclasses.replace(dataset, issues=(*dataset.issues, *more))
     return whole, found, (str(files[0]), str(files[1]))
 
 

@@ -118,6 +118,25 @@ def test_the_table_is_read_back(data: Dataset, tmp_path: Path) -> None:
     assert {row["decision"] for row in read} == {"keep"}
 
 
+def test_ways_around_the_picture_are_told(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for name, size, edge in (("sized", {"a": 32, "b": 48}, {}), ("framed", {}, {"a": 255, "b": 0})):
+        for label in "ab":
+            (tmp_path / name / label).mkdir(parents=True)
+            for n in range(60):
+                pixels = draw.integers(0, 256, (32, size.get(label, 32), 3), dtype=np.uint8)
+                if edge:
+                    frame = np.full_like(pixels, edge[label])
+                    frame[4:-4, 4:-4] = pixels[4:-4, 4:-4]
+                    pixels = frame
+                Image.fromarray(pixels).save(tmp_path / name / label / f"{n}.png")
+        data, _ = prepare(str(tmp_path / name), ReadOptions(data_home=str(tmp_path / "home")), 0)
+        says = [one.says for one in issues(examined(data, task="classify")) if one.kind == "shortcut"]
+        assert len(says) == 1
+        what = "the picture's width and height" if name == "sized" else "the outermost pixels"
+        assert f"told from {what} alone, for 100.0% [96.9%, 100.0%]" in says[0]
+
+
 def test_labels_for_which_there_was_no_time_are_counted(tmp_path: Path) -> None:
     data, _ = prepare(str(class_folder(tmp_path / "d", 2, 60)), ReadOptions(data_home=str(tmp_path)), 0)
     found = examined(data, task="classify", deep=True, seconds=1e-6)

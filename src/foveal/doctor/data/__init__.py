@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.examine import RARE
 from ...data.sketches import Sketches, sketch
 from ...data.twins import Pair, find
 from ...intervals import wilson
@@ -29,8 +30,6 @@ TINY = 16
 """Pictures of fewer pixels a side have too little detail: only the same ones are twins."""
 PLAIN = 0.6
 """Share of labels that the pixels themselves must tell for labels to be held against them, where it must be quick."""
-RARE = 10.0
-"""Times as many training pictures as a rare class has, that the most common class has (SageMaker's ClassImbalance)."""
 Progress = Callable[[str, int, int], None]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,24 @@ TELLERS = {
     "file": "the file's kind and its bytes a pixel",
     "colour": "the mean colour",
 }
+
+
+TELL = 0.3
+"""Above chance, what must be told from the file's size or kind alone for it to be a way around the picture."""
+SHARE = 0.9
+"""Of what the whole picture tells above chance, the share that the border alone must tell."""
+
+
+def aside(rows: Sequence[Mapping[str, Any]], best: float | None) -> list[Mapping[str, Any]]:
+    """Of what `shortcuts` found, what tells the class although it is not in the picture, or at its border alone; the
+    most telling first. `best`: how often the class is told from the whole picture, None where that is not known."""
+    found = []
+    for row in rows:
+        above = row["low"] - row["chance"]
+        at_edge = row["what"] == "border" and best is not None and above >= SHARE * (best - row["chance"])
+        if above > TELL and (row["what"] in ("size", "file") or at_edge):
+            found.append(row)
+    return sorted(found, key=lambda row: -row["low"])
 
 
 def shortcuts(

@@ -9,6 +9,7 @@ from typing import Any
 from ...data.decisions import EXCLUDE, KEEP, LABEL
 from ...values import Issue
 from .odd import SAYS
+from .shortcuts import TELLERS, aside
 
 MOST = 1000
 """Pictures that are gone through, the clearest first."""
@@ -43,7 +44,7 @@ class Row:
 
 def issues(found: Mapping[str, Any]) -> list[Issue]:
     """Sentences with their numbers; nothing of what is sound."""
-    made = [*_of_twins(found), *_of_labels(found)]
+    made = [*_of_twins(found), *_of_labels(found), *_of_shortcuts(found)]
     for kind, ids in found.get("odd", {}).items():
         says = SAYS[kind] if len(ids) == 1 else _many(SAYS[kind])
         made.append(Issue(kind, "note", f"{_pictures(len(ids))} {says}.", tuple(ids)))
@@ -85,10 +86,25 @@ def _of_labels(found: Mapping[str, Any]) -> list[Issue]:
         return []
     share = f"{told['contradicted']:.1%} [{told['contradicted_low']:.1%}, {told['contradicted_high']:.1%}]"
     says = (
-        f"{len(sure)} of {told['count']:,} labels are probably wrong, {share}: a classifier that learned from other "
-        "pictures is sure of another one."
+        f"{len(sure)} of {told['count']:,} labels are in doubt, {share}: a classifier that learned from other pictures "
+        "is sure of another one. Some will be wrong, others only hard to tell: look at each."
     )
     return [Issue("label-doubts", "warning", says, tuple(row["id"] for row in sure))]
+
+
+def _of_shortcuts(found: Mapping[str, Any]) -> list[Issue]:
+    """What tells the class beside the thing itself."""
+    best = max(found.get(key, {}).get("accuracy", 0.0) for key in ("plain", "labels"))
+    made = []
+    for row in aside(found.get("shortcuts", ()), best):
+        share = f"{row['accuracy']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
+        says = (
+            f"The class can be told from {TELLERS[row['what']]} alone, for {share} of the pictures, where the "
+            f"commonest class is {row['chance']:.1%} of them. A network may learn that and not the thing: make the "
+            "pictures of all classes alike in it."
+        )
+        made.append(Issue("shortcut", "warning", says))
+    return made
 
 
 def rows(found: Mapping[str, Any]) -> list[Row]:

@@ -7,12 +7,9 @@ from typing import Any
 
 from ...finding import Unsure
 from ..case import Case
+from ..data.shortcuts import aside
 
 NOT_SEEN = Unsure("Nothing is known of the pictures themselves: foveal diagnose RUN --deep opens them.")
-TELL = 0.3
-"""Above chance, what must be told from the file's size or kind alone for it to be a way around the picture."""
-SHARE = 0.9
-"""Of what the network tells above chance, the share that the border alone must tell."""
 
 
 def share(row: Mapping[str, Any], value: str = "accuracy") -> str:
@@ -29,14 +26,5 @@ def score(case: Case) -> Mapping[str, Any] | None:
 
 def told_aside(case: Case) -> list[Mapping[str, Any]]:
     """What tells the class although it is not in the picture, or at its border alone; the most telling first."""
-    judged = score(case)
-    found = []
-    for row in case.data.get("shortcuts", ()):
-        above = row["low"] - row["chance"]
-        if row["what"] in ("size", "file") and above > TELL:
-            found.append(row)
-        if row["what"] == "border" and judged is not None and above > TELL:
-            best = max(judged["accuracy"], case.data.get("plain", {}).get("accuracy", 0.0))
-            if above >= SHARE * (best - row["chance"]):
-                found.append(row)
-    return sorted(found, key=lambda row: -row["low"])
+    judged, plain = score(case), case.data.get("plain", {}).get("accuracy", 0.0)
+    return aside(case.data.get("shortcuts", ()), None if judged is None else max(judged["accuracy"], plain))
