@@ -179,36 +179,39 @@ def layers() -> dict[str, int]:
     }
 
 
-EACH_ALONE = """
+LAYER_BY_LAYER = """
 import importlib, json, sys
-loaded = {}
-for name in json.load(sys.stdin):
-    for old in [m for m in sys.modules if m.partition(".")[0] == "foveal"]:
-        del sys.modules[old]
-    importlib.import_module(name)
-    loaded[name] = [m for m in sys.modules if m.startswith("foveal.")]
+loaded = []
+for names in json.load(sys.stdin):
+    for name in names:
+        importlib.import_module(name)
+    loaded.append([m for m in sys.modules if m.startswith("foveal.")])
 print(json.dumps(loaded))
 """
 
 
-def test_importing_a_module_loads_nothing_above_it() -> None:
+@pytest.mark.parametrize("last_first", [False, True])
+def test_importing_a_module_loads_nothing_above_it(last_first: bool) -> None:
+    """Layer by layer from the lowest: once all of one are loaded, nothing above it is. In both orders, as of two that
+    import each other one cannot be the first."""
     heights = layers()
-    modules = [module_of(f) for f in FILES if f.name != "__main__.py"]
+    rows: dict[int, list[str]] = {-1: ["foveal"]}
+    for name in sorted(module_of(f) for f in FILES if f.name not in ("__main__.py",)):
+        if name != "foveal":
+            rows.setdefault(heights[name.split(".")[1]], []).append(name)
+    order = [sorted(rows[height], reverse=last_first) for height in sorted(rows)]
     ran = subprocess.run(
-        [sys.executable, "-c", EACH_ALONE],
-        input=json.dumps(modules),
+        [sys.executable, "-c", LAYER_BY_LAYER],
+        input=json.dumps(order),
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
+    assert sum(map(len, order)) > 400
     above = []
-    for name, loaded in json.loads(ran.stdout).items():
-        if name == "foveal":
-            assert loaded == []
-            continue
-        own = heights[name.split(".")[1]]
-        above += [f"{name} loads {other}" for other in loaded if heights[other.split(".")[1]] > own]
+    for height, loaded in zip(sorted(rows), json.loads(ran.stdout), strict=True):
+        above += [f"layer {height} loads {one}" for one in loaded if heights[one.split(".")[1]] > height]
     assert above == []
 
 
