@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +23,11 @@ ROOT = Path(__file__).parents[1]
 # As many test processes as cores, each with one thread: before torch is loaded here, or in what tests start.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What one test process makes and the others need, too (`once`): its parent names the folder, and removes it.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["FOVEAL_SUITE"] = tempfile.mkdtemp(prefix="foveal-suite-")
+    atexit.register(shutil.rmtree, os.environ["FOVEAL_SUITE"], True)
 
 # Tests start processes in other folders: what `PYTHONPATH=src pytest` means must hold there too.
 if "PYTHONPATH" in os.environ:

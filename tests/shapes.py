@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from foveal.data.views import normalise
 from foveal.tasks.classify import Classify, build
 from foveal.values import Preprocessing
+from once import once
 
 LABELS = ("cross", "disc", "ring", "stripes", "triangle")
 SIDE = 64
@@ -125,7 +126,14 @@ def training_pictures() -> tuple[Tensor, Tensor]:
 
 @functools.cache
 def _learned() -> Net:
-    """Trained in one thread, so that it is the same network everywhere; random states stay as they were."""
+    with torch.random.fork_rng(devices=[]):  # random states stay as they were
+        network = Net()
+    network.load_state_dict(once("shapes", lambda: dict(_taught().state_dict())))
+    return network.eval()
+
+
+def _taught() -> Net:
+    """Trained in one thread, so that it is the same network everywhere."""
     images, kinds = training_pictures()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -136,7 +144,7 @@ def _learned() -> Net:
             _train(network, normalise(images, PRE), kinds)
     finally:
         torch.set_num_threads(threads)
-    return network.eval()
+    return network
 
 
 def _train(network: Net, inputs: Tensor, kinds: Tensor, epochs: int = 6, batch: int = 32) -> None:
