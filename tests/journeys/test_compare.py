@@ -103,13 +103,13 @@ def test_a_stopped_comparison_goes_on_where_it_was(drawings: Path, tmp_path: Pat
 def test_minutes_are_for_all_together(drawings: Path, tmp_path: Path) -> None:
     said: list[object] = []
     made = foveal.compare(
-        train="lenet5,resnet9", data=drawings, minutes=0.25, size=32, probe=False,
+        train="lenet5,resnet9", data=drawings, minutes=0.15, size=32, probe=False,
         runs_dir=str(tmp_path / "runs"), screen=said.append,
     )  # fmt: skip
     seconds = [row.seconds or 0.0 for row in made.rows]
-    assert sum(seconds) < 0.25 * 60 + 8
+    assert sum(seconds) < 0.15 * 60 + 8
     shares = [foveal.Run.open(row.path).options["train"]["minutes"] * 60 for row in made.rows]
-    assert max(shares) < 11, "about half of what is left, each"
+    assert max(shares) < 7, "about half of what is left, each"
     stem = [m for m in said if isinstance(m, Choice) and m.option == "stem"]
     assert not stem, "neither has another"
 
