@@ -22,7 +22,8 @@ function count() {
   if (!told) return;
   const out = cards.filter((c) => c.dataset.decision === "exclude").length;
   const named = cards.filter((c) => c.dataset.decision.startsWith("label:")).length;
-  told.textContent = `${cards.length - out - named} kept, ${out} left out, ${named} given another label`;
+  const labels = document.querySelector(".card select") ? `, ${named} given another label` : "";
+  told.textContent = `${cards.length - out - named} kept, ${out} left out${labels}`;
 }
 function quoted(word) {
   return /[",\n\r]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word;
