@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from foveal.doctor.case import Case
-from foveal.doctor.deep import learning_curve
+from foveal.doctor.deep import learning_curve, spectra
 from foveal.doctor.told import OUTLIERS, Told, told
 from patients import posed
 from staging import small
@@ -33,7 +33,7 @@ def test_each_test_tells_its_numbers() -> None:
         assert Told.from_json(json.loads(json.dumps(row.to_json()))) == row
 
 
-def test_a_kernel_of_one_direction_is_named() -> None:
+def test_a_kernel_of_one_direction_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def flattened(network: nn.Module) -> None:
         weight = network.get_parameter("layers.3.weight")
         weight.data = torch.ones_like(weight)
@@ -48,6 +48,13 @@ def test_a_kernel_of_one_direction_is_named() -> None:
     assert rows["head"]["used"] > 1
     (row,) = told(case)
     assert "layers.3 uses fewest of its directions: 99% of its energy lie in 1 of" in row.shown.says
+    monkeypatch.setattr(spectra, "LARGEST", 10 * 10 * small().head.in_features)
+    found = posed("spectra", epochs=1).tests["spectra"]
+    assert found["too_large"] == sum(isinstance(m, nn.Conv2d | nn.Linear) for m in small().modules()) - len(
+        found["spectra"]
+    )
+    assert found["too_large"] > 0
+    assert "too large to be taken apart" in spectra.told(found).says
 
 
 def curve(half: int, whole: int, both: int, train: float, count: int = 400) -> dict[str, Any]:
