@@ -1,16 +1,21 @@
 """After which epochs trials should be compared: how soon the adaptive search is where random search ends.
 
-    python benchmarks/rungs.py [--begin 0] [--reps 8] [--seeds 5] [--rungs 1 1,4] [--out FILE]
+    python benchmarks/rungs.py [--begin 0] [--reps 8] [--seeds 5] [--rungs 1 1,4 1,4/4/2] [--trainings 25]
+        [--until 84] [--out FILE]
 
 The data, network, schedule and ranges of benchmarks/tuning.py and the study's own decisions (`foveal.tuners`), around a
-bare loop instead of whole runs, so that many searches can be made. Each repetition has another split and other weights;
-in each, every way searches with `--seeds` seeds. What is done is kept in --out: the same command again goes on.
+bare loop instead of whole runs, so that many searches can be made. `1,4/4/2` compares after epochs 1 and 4 and begins
+with 4 settings that did well elsewhere (`foveal.tuners.portfolio`) and 2 evenly spread ones; `1,4` with the latter
+alone. Each repetition has another split and other weights; in each, every way searches with `--seeds` seeds, and is
+followed for `--until` epochs of the budget, which holds `--trainings`. What is done is kept in --out: the same
+command again goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import statistics
 import sys
@@ -26,8 +31,11 @@ from samplers import DEFAULT, RANGES
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from foveal.intervals import student
+from foveal.records.study import Study
 from foveal.storage import write_json
-from foveal.tuners import stops
+from foveal.tuners import portfolio, stops
+from foveal.tuners.searches import adaptive
 from foveal.tuners.soon import how_soon
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
@@ -36,7 +44,6 @@ from tune_with_optuna import BATCH, EPOCHS, accuracy, network
 
 from studies import Acted, study, tuned  # type: ignore[import-not-found]
 
-TOTAL = 25 * EPOCHS
 RANDOM = "random"
 Parts = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -89,11 +96,21 @@ def digits(rep: int) -> Parts:
     return x[order[:300]], y[order[:300]], x[order[300:800]], y[order[300:800]]
 
 
-def searched(rungs: Sequence[int] | None, rep: int, seed: int, parts: Parts) -> list[tuple[int, float]]:
-    """The best so far of one search by epochs spent; random search without any stops where `rungs` is None."""
-    trainings = dict[str, Training]()
+class Enough(Exception):
+    """A search has been followed far enough."""
+
+
+def searched(way: str, rep: int, seed: int, parts: Parts, total: int, until: int) -> list[tuple[int, float]]:
+    """The best so far of one search of `total` epochs by epochs spent, as far as `until`; random search without any
+    stops where `way` says so."""
+    told, many, beside = (*way.split("/"), "0", "0")[:3]
+    rungs = None if way == RANDOM else [] if told == "none" else [*map(int, told.split(","))]
+    adaptive.BESIDE = int(beside)
+    trainings, spent = dict[str, Training](), itertools.count(1)
 
     def curve(options: Mapping[str, Any], epoch: int) -> float:
+        if next(spent) > until:
+            raise Enough
         given = {name: options.get(name) for name in DEFAULT}
         setting = DEFAULT if None in given.values() else given
         key = repr(setting)
@@ -107,11 +124,15 @@ def searched(rungs: Sequence[int] | None, rep: int, seed: int, parts: Parts) -> 
         folder = study(
             Path(made, "s"), epochs=EPOCHS, stop="halving" if rungs else "none", rungs=rungs or (),
             search=RANDOM if rungs is None else "adaptive", search_seed=100 * rep + seed,
-            budget={"trials": None, "minutes": None, "epochs_total": TOTAL}, defaults=DEFAULT,
-            expected=int(1 + (TOTAL - EPOCHS) / (EPOCHS * share)), ranges=[one.to_json() for one in ranges],
+            budget={"trials": None, "minutes": None, "epochs_total": total}, defaults=DEFAULT,
+            expected=int(1 + (total - EPOCHS) / (EPOCHS * share)), ranges=[one.to_json() for one in ranges],
+            first=portfolio.settings(ranges, DEFAULT)[: int(many)],
         )  # fmt: skip
-        course: list[tuple[int, float]] = tuned(folder, Acted(curve, epochs=EPOCHS)).so_far()
-    return course
+        try:
+            tuned(folder, Acted(curve, epochs=EPOCHS))
+        except Enough:
+            pass
+        return list(Study.read(folder).so_far())
 
 
 def main() -> None:
@@ -122,11 +143,13 @@ def main() -> None:
     parser.add_argument("--reps", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rungs", nargs="*", default=["1", "1,4"])
+    parser.add_argument("--trainings", type=int, default=25, help="whole trainings that the budget holds")
+    parser.add_argument("--until", type=int, help="epochs that adaptive searches are followed")
     parser.add_argument("--out", type=Path, default=Path("rungs.json"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     done: dict[str, list[tuple[int, float]]] = json.loads(args.out.read_text()) if args.out.exists() else {}
-    ways = [RANDOM, *args.rungs]
+    ways, total = [RANDOM, *args.rungs], args.trainings * EPOCHS
     splits = range(args.begin, args.begin + args.reps)
     for rep in splits:
         parts = digits(rep)
@@ -134,28 +157,46 @@ def main() -> None:
             for seed in range(args.seeds):
                 key = f"{way}/{rep}/{seed}"
                 if key not in done:
-                    rungs = [] if way == "none" else None if way == RANDOM else [*map(int, way.split(","))]
-                    done[key] = searched(rungs, rep, seed, parts)
+                    until = total if way == RANDOM else args.until or total
+                    done[key] = searched(way, rep, seed, parts, total, until)
                     write_json(args.out, done)
-    table(done, ways, splits, args.seeds)
+    table(done, ways, splits, args.seeds, total)
 
 
 def table(
-    done: Mapping[str, list[tuple[int, float]]], ways: Sequence[str], splits: Sequence[int], seeds: int
+    done: Mapping[str, list[tuple[int, float]]],
+    ways: Sequence[str],
+    splits: Sequence[int],
+    seeds: int,
+    total: int,
 ) -> None:
-    """When the mean of each way is at the mean of random search's ends, and what it comes to in the end."""
+    """When the mean of each way is at the mean of random search's ends, and what it comes to in the end; how much
+    that is more than the first adaptive way's, with Student's interval over splits."""
     keys = [f"{rep}/{seed}" for rep in splits for seed in range(seeds)]
     ends = [done[f"{RANDOM}/{key}"][-1][1] for key in keys]
-    print(f"\n{machine()}; {versions('optuna')}; {TOTAL} epochs each, level {statistics.fmean(ends):.4f}")
-    print("| compared after epochs | searches | its mean is at the level | of random's epochs | in the end |")
-    print("|---|---|---|---|---|")
+    print(f"\n{machine()}; {versions('optuna')}; {total} epochs each, level {statistics.fmean(ends):.4f}")
+    print(
+        "| compared after epochs | searches | its mean is at the level | of random's epochs | in the end "
+        f"| more than {ways[1]} |"
+    )
+    print("|---|---|---|---|---|---|")
     for way in ways:
         courses = [done[f"{way}/{key}"] for key in keys]
         soon = how_soon(courses, ends)
-        share = [f"{epochs / TOTAL:.2f}" for epochs in (soon.epochs, soon.low, soon.high)]
+        share = [f"{epochs / total:.2f}" for epochs in (soon.epochs, soon.low, soon.high)]
         end = statistics.fmean(course[-1][1] for course in courses)
+        each = [
+            statistics.fmean(done[f"{w}/{rep}/{n}"][-1][1] for n in range(seeds))
+            for w in (way, ways[1])
+            for rep in splits
+        ]
+        more = np.subtract(each[: len(splits)], each[len(splits) :])
+        between = "[{:+.4f}, {:+.4f}]".format(*student(more))
         name = "random search, none" if way == RANDOM else f"adaptive, {way}"
-        print(f"| {name} | {len(keys)} | {soon.says} | {share[0]} [{share[1]}, {share[2]}] | {end:.4f} |")
+        print(
+            f"| {name} | {len(keys)} | {soon.says} | {share[0]} [{share[1]}, {share[2]}] | {end:.4f} "
+            f"| {more.mean():+.4f} {between} |"
+        )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ class Tried:
 @dataclass(frozen=True)
 class Ask:
     """What a search is told when it is to propose its `number`-th setting, counted from 0. `expected` settings are
-    likely to be tried in all; `points` are the values of each numeric range in a grid."""
+    likely to be tried in all; `points` are the values of each numeric range in a grid; `first` did well elsewhere, and
+    is worth trying before anything was learnt here."""
 
     ranges: tuple[Range, ...]
     tried: tuple[Tried, ...]
@@ -38,3 +39,4 @@ class Ask:
     higher_is_better: bool
     expected: int
     points: int = 3
+    first: tuple[Mapping[str, Any], ...] = ()

@@ -27,7 +27,7 @@ from ..records.study import FORMAT
 from ..records.trials import plainly
 from ..storage import strict, to_json, write_json
 from ..values import Choice, Dataset, span
-from . import earlier, over, space, stops
+from . import earlier, over, portfolio, space, stops
 from .reserve import Reserve
 from .searches.grid import combinations
 
@@ -182,27 +182,25 @@ def ready(
     defaults = space.default_values(planned, network)
     record = {
         **frame.to_json(),
-        **_named(planned, wanted, why),
-        "data": name,
-        "source": data,
-        "fingerprint": dataset.fingerprint,
-        "expected": expected,
-        "points": points,
+        **_named(dataset, planned, wanted, why),
+        "data": name, "source": data, "expected": expected, "points": points, "mark": mark,
         "options": dataclasses.asdict(own),
         "defaults": {r.name: defaults.get(r.name) for r in ranges},
         "split": [dataclasses.asdict(choice) for choice in split],
         "ranges": [r.to_json() for r in ranges],
-        "mark": mark,
-    }
+        **portfolio.begins(
+            dataset, planned, ranges, defaults, expected if wanted.search == "adaptive" else 0
+        ),
+    }  # fmt: skip
     return Ready(dataset, name, wanted, record, ranges, mark)
 
 
-def _named(planned: Plan, wanted: TuneOptions, why: str) -> dict[str, Any]:
+def _named(dataset: Dataset, planned: Plan, wanted: TuneOptions, why: str) -> dict[str, Any]:
     """What is searched for and how."""
     headline = planned.task.headline
     return {
         "format": FORMAT,
-        "notes": [],
+        "fingerprint": dataset.fingerprint,
         "retrain": wanted.verdict,
         "why_these": why,
         "network": planned.start.network,
@@ -228,12 +226,18 @@ def made(study: Ready, screen: Screen) -> Path:
     else:
         folder = claim_next(Path(wanted.runs_dir), safe_stem(f"{study.name}-study"))
     record = dict(study.record)
+    for said in record["notes"]:
+        screen(("says", said))
     if wanted.warm_start:
         found = earlier.found(
             wanted.runs_dir, folder, str(record["fingerprint"]), str(record["network"]), str(record["metric"]),
             study.mark, study.ranges,
         )  # fmt: skip
-        record |= {"warm": list(found.warm), "prior": list(found.prior), "notes": list(found.says)}
+        record |= {
+            "warm": list(found.warm),
+            "prior": list(found.prior),
+            "notes": [*record["notes"], *found.says],
+        }
         for said in found.says:
             screen(("says", f"{said[:1].upper()}{said[1:]}"))
     Run(folder).write_dataset(study.dataset)

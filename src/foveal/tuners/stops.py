@@ -53,8 +53,13 @@ def share_of(epochs: int, marks: Sequence[int]) -> float:
     return spent / epochs
 
 
-def bars(study: Study, trial: Trial | None, chance: float) -> dict[int, float | None]:
-    """What a trial must have reached at the epochs it has not come to yet; None: it stops there in any case."""
+def bars(
+    study: Study, trial: Trial | None, chance: float, *, trusted: bool = False
+) -> dict[int, float | None]:
+    """What a trial must have reached at the epochs it has not come to yet; None: it stops there in any case.
+
+    One that is `trusted` goes past the first rung, which only shows what is bad.
+    """
     done = 0 if trial is None else trial.epochs
     others = [other for other in study.trials if trial is None or other.number != trial.number]
     stop, higher = str(study.record.get("stop")), study.higher_is_better
@@ -70,7 +75,7 @@ def bars(study: Study, trial: Trial | None, chance: float) -> dict[int, float | 
                 found[epoch] = math.nextafter(statistics.median(values), -math.inf if higher else math.inf)
         return found
     for place, rung in enumerate(study.rungs):
-        if rung > done:
+        if rung > done and not (trusted and place == 0 and len(study.rungs) > 1):
             values = _values(others, rung, higher, chance)
             keep = (len(values) + 1) // one_of(place)
             found[rung] = values[keep - 1] if keep else None

@@ -183,7 +183,9 @@ class Tuner:
         if left < 1:
             return None
         number = max((t.number for t in study.trials), default=-1) + 1
-        bars = stops.bars(study, None, chance_of(study)) if bars is None else bars
+        if bars is None:
+            trusted = options in (study.record.get("first") or [])
+            bars = stops.bars(study, None, chance_of(study), trusted=trusted)
         shown = dict(options) or {
             name: value for name, value in study.record["defaults"].items() if value is not None
         }
@@ -211,6 +213,7 @@ class Tuner:
             study.higher_is_better,
             int(study.record["expected"]),
             int(study.record.get("points") or 3),
+            tuple(study.record.get("first") or ()),
         )
         found = catalog.find(SEARCHES, study.search).propose(ask)
         if found is None:

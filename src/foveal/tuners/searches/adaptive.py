@@ -1,7 +1,8 @@
-"""From what was tried to what is likely better: the first points evenly spread, then Optuna's TPE."""
+"""From what was tried to what is likely better: what did well elsewhere, points evenly spread, then Optuna's TPE."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .. import Ask
@@ -15,14 +16,19 @@ SOURCE = (
 )
 FEWEST, MOST = 4, 10
 """Points that are spread evenly before the first guess: a quarter of all, at least and at most so many."""
+BESIDE = 2
+"""Of them beside settings that did well elsewhere, where there are such: the guess must see what is bad, too."""
 TRIES = 8
 
 
 def propose(ask: Ask) -> dict[str, Any] | None:
-    """What the tree-structured Parzen estimator proposes; evenly spread points while there is too little to go by."""
+    """What the tree-structured Parzen estimator proposes; while there is too little to go by, what did well elsewhere,
+    then evenly spread points."""
+    if ask.number < len(ask.first):
+        return dict(ask.first[ask.number]) if _is_new(ask.first[ask.number], ask) else random.propose(ask)
     known = [tried for tried in ask.tried if tried.value is not None]
-    first = min(MOST, max(FEWEST, ask.expected // 4))
-    if ask.number < first - 1 or len(known) < FEWEST:
+    first = len(ask.first) + BESIDE if ask.first else min(MOST, max(FEWEST, ask.expected // 4)) - 1
+    if ask.number < first or len(known) < FEWEST:
         return random.propose(ask)
     import optuna
 
@@ -37,6 +43,13 @@ def propose(ask: Ask) -> dict[str, Any] | None:
         if all(random.apart(found, tried.options) for tried in ask.tried):
             return found
     return random.propose(ask)
+
+
+def _is_new(setting: Mapping[str, Any], ask: Ask) -> bool:
+    """Whether a setting lies in the ranges as they are now, and was not tried."""
+    bounds = [one for one in ask.ranges if not one.choices and one.name in setting]
+    within = all(one.low <= setting[one.name] <= one.high for one in bounds)
+    return within and all(random.apart(setting, tried.options) for tried in ask.tried)
 
 
 def hash_of(*numbers: int) -> int:
