@@ -56,7 +56,7 @@ _OPTIONS = frozenset({
     "rate_too_high", "rate_too_low", "updates_too_large", "updates_too_small", "oscillation", "schedule_ends_wrongly",
     "stopped_too_early", "clipping_too_strong", "weight_decay_too_strong", "dropout_too_strong", "loss_stuck",
     "underfitting", "overfitting", "augmentation_destroys", "frozen_by_mistake", "batch_of_one", "not_finite",
-    "exploding", "labels_noisy", "imbalance", "metric_disagrees",
+    "exploding", "imbalance",
 })  # fmt: skip
 """Rules of illnesses that options can bring about, whichever of them it is."""
 _SIGNAL = (NORMS, OTHER)
