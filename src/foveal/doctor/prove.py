@@ -140,7 +140,7 @@ def _best(bench: Bench, finding: Finding, cures: Sequence[Cure], until: float) -
     bench.screen(("says", f"Holding cures of {finding.rule} against each other, by one training each"))
 
     def left() -> bool:
-        return until - time.monotonic() > each * (2 * FEWEST + 1)
+        return until - time.monotonic() > max(each, bench.longest) * (2 * FEWEST + 1)
 
     made = course(cures, scale, lambda cure: bench.trial(finding, cure), looked, left)
     bench.cured += [one.cure for one in made]
@@ -216,6 +216,8 @@ class Bench:
     cured: list[Cure] = field(default_factory=list)
     """What was tried already."""
     trials: int = 0
+    longest: float = 0.0
+    """Seconds of the longest of them: the machine may be slower than when the run was trained."""
 
     def proof(self, finding: Finding, budget: Budget) -> Proof:
         """The proof before anything was trained."""
@@ -260,11 +262,13 @@ class Bench:
         changes |= {"epochs": planned(self.record, cure.changes, LONG).cured, "seed": self.seed}
         mended = Mended(cure.repairs, cure.exclude, finding.rule)
         self.trials += 1
+        began = time.monotonic()
         try:
             value, diverged = self._side(place, changes, dataclasses.replace(finding, cure=cure), mended)
         except FovealError as error:
             self.screen(("says", f"  cannot be tried: {error.came} ({cure.says})"))
             return Trial(cure, None, None, error.came)
+        self.longest = max(self.longest, time.monotonic() - began)
         name = self.task.headline.name
         self.screen(("says", f"  {name} {'nothing' if value is None else f'{value:.4f}'}: {cure.says}"))
         return Trial(cure, value, None if diverged or value is None else Run(place))
