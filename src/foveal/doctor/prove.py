@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -129,8 +130,7 @@ class Rounds:
 def _best(bench: Bench, finding: Finding, cures: Sequence[Cure], until: float) -> tuple[Cure | None, Rounds]:
     """The best of the cures by one training each, with the run's own seed, and what each gave. None where the best is
     worth nothing and is not the finding's own. Where there is no time for that: the first, and nothing was held."""
-    whole = planned(bench.record, {}, LONG)
-    each = whole.seconds / max(1, whole.seeds) / 2
+    each = bench.each
     if finding.rule in HONEST or until - time.monotonic() < each * (2 * FEWEST + 2):
         return cures[0], Rounds()
     before = bench.as_it_was(cures[0].exclude)
@@ -155,7 +155,8 @@ def _best(bench: Bench, finding: Finding, cures: Sequence[Cure], until: float) -
 def _prove(bench: Bench, finding: Finding, left: float, until: float, keep: Keep, later: int = 0) -> None:
     """Try one cure, a pair of trainings a seed; the run's own seed is left out where it has chosen the cure."""
     cure, record = finding.cure, bench.record
-    budget = planned(record, cure.changes, left)
+    budget = planned(record, cure.changes, left / bench.slower)
+    budget = dataclasses.replace(budget, seconds=budget.seconds * bench.slower)
     proof = bench.proof(finding, budget)
     if not budget.seeds:
         keep(dataclasses.replace(proof, failed=budget.needs(finding.rule)))
@@ -217,7 +218,8 @@ class Bench:
     """What was tried already."""
     trials: int = 0
     longest: float = 0.0
-    """Seconds of the longest of them: the machine may be slower than when the run was trained."""
+    quickest: float = math.inf
+    """Seconds of the longest and the quickest of them: the machine may be slower than when the run was trained."""
 
     def proof(self, finding: Finding, budget: Budget) -> Proof:
         """The proof before anything was trained."""
@@ -239,6 +241,17 @@ class Bench:
 
         card = dict(self.record.task)
         return catalog.find("tasks", str(card.pop("name"))).build(**card)
+
+    @property
+    def each(self) -> float:
+        """Seconds that a training takes by the run's own."""
+        whole = planned(self.record, {}, LONG)
+        return whole.seconds / max(1, whole.seeds) / 2
+
+    @property
+    def slower(self) -> float:
+        """How many times as long even the quickest training took here."""
+        return max(1.0, self.quickest / self.each) if self.trials and math.isfinite(self.quickest) else 1.0
 
     @property
     def seed(self) -> int:
@@ -268,7 +281,8 @@ class Bench:
         except FovealError as error:
             self.screen(("says", f"  cannot be tried: {error.came} ({cure.says})"))
             return Trial(cure, None, None, error.came)
-        self.longest = max(self.longest, time.monotonic() - began)
+        took = time.monotonic() - began
+        self.longest, self.quickest = max(self.longest, took), min(self.quickest, took)
         name = self.task.headline.name
         self.screen(("says", f"  {name} {'nothing' if value is None else f'{value:.4f}'}: {cure.says}"))
         return Trial(cure, value, None if diverged or value is None else Run(place))
