@@ -97,3 +97,8 @@ def test_it_comes_back_from_json() -> None:
         "8 epochs against 16 each, shorter than the run's own, from the best model"
         in proof(*((0.1, 0.6),) * 3, epochs=(8, 16), source="best", whole=False).says
     )
+
+
+def test_no_share_gains_more_than_the_whole() -> None:
+    wild = Proof("exploding", "accuracy", True, 100, 3, (Pair(0, 0.2, 0.96), Pair(1, 0.46, 0.28)))
+    assert "[-100.0, +100.0]" in wild.says

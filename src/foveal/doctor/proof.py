@@ -193,7 +193,8 @@ class Proof:
         """`31.2 points of accuracy [28.0, 34.4]`."""
         sign = "+" if signed else ""
         if self.metric in POINTS:
-            told = [round(100 * n, 1) + 0.0 for n in (value, low, high)]  # no minus before nought
+            # no minus before nought; no share gains more than the whole, however wide the interval of two seeds
+            told = [round(100 * max(-1.0, min(1.0, n)), 1) + 0.0 for n in (value, low, high)]
             return f"{told[0]:{sign}} points of {self.metric.replace('_', ' ')} [{told[1]:{sign}}, {told[2]:{sign}}]"
         return f"{value:{sign}.3g} of {self.metric.replace('_', ' ')} [{low:{sign}.3g}, {high:{sign}.3g}]"
 
