@@ -58,7 +58,7 @@ def held(case: Case) -> Finding | None:
 
 ASYMMETRY, GAP = 0.06, 0.15
 """What validation's head must tell less of training's labels than training's head of validation's; or what the network
-must know more of the labels that it learned than of the others."""
+must know more of the labels that it learned than of the others (as much as the first the other way round)."""
 
 
 def _is_the_labels(case: Case, found: Mapping[str, Any]) -> bool:
@@ -68,8 +68,11 @@ def _is_the_labels(case: Case, found: Mapping[str, Any]) -> bool:
     features, too."""
     if "forth" not in found or found["forth"] - found["back"] >= ASYMMETRY:
         return True
-    splits = part(case, "splits") or {}
-    return bool(splits.get("last_train", 0.0) - splits.get("last_val", 1.0) >= GAP)
+    splits = part(case, "splits")
+    if splits is None or "last_val" not in splits:
+        return True
+    ahead = splits["last_train"] - splits["last_val"]
+    return bool(ahead >= GAP or -ahead >= ASYMMETRY)
 
 
 OWN, AS_GOOD = 0.6, 0.15
