@@ -221,8 +221,8 @@ class TuneOptions(TrainOptions):
 
     out: str | None = None
     """The study's folder, exactly; must not exist (default: a new one under --runs-dir)."""
-    search: Literal["adaptive", "random", "grid"] = "adaptive"
-    """How settings are chosen: adaptive (from what was tried), random (evenly spread), grid (all combinations)."""
+    search: Literal["adaptive", "gaussian", "random", "grid"] = "adaptive"
+    """How settings are chosen: adaptive or gaussian (from what was tried), random (evenly spread), grid (all)."""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """Time for the whole study; the trial that runs then is paused."""
     trials: Positive | None = None

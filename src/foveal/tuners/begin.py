@@ -36,6 +36,8 @@ TRIALS = 25
 """Where neither time nor epochs nor trials are given: random search's usual count (Bergstra & Bengio 2012: one of 60
 is among the best 5 % with 95 % probability; of 25, among the best 11 %)."""
 IN_A_GRID = 9
+GUESSING = ("adaptive", "gaussian")
+"""Searches that learn from what was tried, and so have somewhere to begin."""
 BESIDE_TRAINING = 0.6
 """Seconds that a trial takes beside its epochs: building, saving, writing."""
 STARTING_SECONDS = 5.0
@@ -189,7 +191,7 @@ def ready(
         "split": [dataclasses.asdict(choice) for choice in split],
         "ranges": [r.to_json() for r in ranges],
         **portfolio.begins(
-            dataset, planned, ranges, defaults, expected if wanted.search == "adaptive" else 0
+            dataset, planned, ranges, defaults, expected if wanted.search in GUESSING else 0
         ),
     }  # fmt: skip
     return Ready(dataset, name, wanted, record, ranges, mark)

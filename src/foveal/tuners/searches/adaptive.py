@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import Ask
 from ..guess import optuna_study, quiet, suggested
 from . import random
+
+if TYPE_CHECKING:
+    import optuna
 
 SOURCE = (
     "TPE: Bergstra et al. 2011; multivariate, as in BOHB (Falkner et al. 2018); by Optuna (Akiba et al. 2019; 5 or "
@@ -24,21 +27,33 @@ TRIES = 8
 def propose(ask: Ask) -> dict[str, Any] | None:
     """What the tree-structured Parzen estimator proposes; while there is too little to go by, what did well elsewhere,
     then evenly spread points."""
+    import optuna
+
+    def sampler(seed: int) -> optuna.samplers.BaseSampler:
+        return optuna.samplers.TPESampler(
+            n_startup_trials=0, seed=seed, multivariate=True, group=True, constant_liar=True
+        )
+
+    return begun(ask) or guessed(ask, sampler)
+
+
+def begun(ask: Ask) -> dict[str, Any] | None:
+    """What to try while there is too little to guess by; None from then on."""
     if ask.number < len(ask.first):
         return dict(ask.first[ask.number]) if _is_new(ask.first[ask.number], ask) else random.propose(ask)
     known = [tried for tried in ask.tried if tried.value is not None]
     first = len(ask.first) + BESIDE if ask.first else min(MOST, max(FEWEST, ask.expected // 4)) - 1
-    if ask.number < first or len(known) < FEWEST:
-        return random.propose(ask)
-    import optuna
+    return random.propose(ask) if ask.number < first or len(known) < FEWEST else None
 
+
+def guessed(ask: Ask, sampler: Callable[[int], optuna.samplers.BaseSampler]) -> dict[str, Any] | None:
+    """What a sampler, made anew from a seed, proposes from what was tried."""
     for attempt in range(TRIES):
         with quiet():
-            sampler = optuna.samplers.TPESampler(
-                n_startup_trials=0, seed=hash_of(ask.seed, ask.number, attempt), multivariate=True, group=True,
-                constant_liar=True,
-            )  # fmt: skip
-            found = suggested(optuna_study(ask.ranges, ask.tried, ask.higher_is_better, sampler), ask.ranges)
+            told = optuna_study(
+                ask.ranges, ask.tried, ask.higher_is_better, sampler(hash_of(ask.seed, ask.number, attempt))
+            )
+            found = suggested(told, ask.ranges)
         # a point tried already teaches nothing: choices and whole numbers are met again
         if all(random.apart(found, tried.options) for tried in ask.tried):
             return found
