@@ -13,11 +13,6 @@ from ...pictures import Picture, Pictures
 from ...rows import ADAM, BASES, SGD, Control, Setting
 
 
-def at_night(made: Pictures) -> Pictures:
-    """Every third picture of each split was taken at night: a quarter as bright."""
-    return made.redrawn(lambda n, p: (0.25 * p).astype(np.uint8) if n % 3 == 0 else p)
-
-
 def rare(made: Pictures, kind: str, each: int = 5) -> Pictures:
     """One class is so many times as rare, in every split."""
     return made.chosen([n for n, label in enumerate(made.labels) if label != kind or n % each == 0])
@@ -83,14 +78,10 @@ def on(
 NUMBERS: Mapping[str, Any] = {"task": "regress", "augment": "none", "epochs": 12, "batch": 24}
 DRAWN: tuple[Control, ...] = (
     on("junctions-modest", "junctions-turned", "pictures turned and moved at random", augment="light"),
-    on("junctions-modest", "junctions-at-night", "a third of the pictures are dark", wrong=at_night),
-    on("junctions-sums", "junctions-sums", "branches that begin at 0, nothing normalises"),
     on("romans", "romans-smoothed", "a loss that cannot come near 0", label_smoothing=0.25, epochs=14),
     on("romans", "romans-averaged", "a moving average that lags", ema=0.97, epochs=14),
     on("romans", "romans-layer-norm", "a norm before the head", "staged/cosine-head"),
-    on("romans", "romans-constant", "a rate that never falls", schedule="constant", lr=2e-3),
     on("romans", "romans-clipped", "every gradient is clipped", clip=0.5, epochs=14),
-    on("romans-five", "romans-five", "five channels, none to spare", seed=9),
     on("romans", "romans-gathered", "group norms in small groups", "staged/gathering"),
     on("romans", "romans-few-wrong", "one label of sixty is wrong", wrong=few_wrong),
     on("weather", "weather-logo", "a logo on all pictures", wrong=station_everywhere),
@@ -115,7 +106,6 @@ REAL: tuple[Control, ...] = (
     on("outfits-modest", "outfits-leaky", "no output is ever 0", "staged/modest-leaky"),
     on("outfits", "outfits-rare-bags", "one class a fifth as common, in all splits; drawn as often",
        wrong=partial(rare, kind="bag"), balance="sampling", epochs=12),
-    on("yard", "yard-small-rate", "a small rate, which is enough in its time", lr=2e-3),
     on("yard", "yard-cut", "validation beats training", cutmix=0.5, epochs=12),
     on("membranes", "membranes-sgd", "two classes, far from 100 %", **{**SGD, "lr": 0.05, "batch": 28}),
     on("membranes", "membranes-dropping", "maps are dropped", "staged/gathering-dropping", epochs=10),

@@ -187,7 +187,7 @@ def sums(outputs: int, channels: int, blocks: int = 6, share: float = 0.0, both:
 
 def deep(outputs: int, channels: int, count: int, act: Act, norm: Act | None = None) -> Chain:
     """So many convolutions of 18 channels as torch draws them."""
-    layers: list[nn.Module] = [nn.Conv2d(channels, 18, 3, 2, 1), act()]
+    layers: list[nn.Module] = [nn.Conv2d(channels, 18, 3, 2, 1), act(), nn.MaxPool2d(2)]
     for _ in range(count - 1):
         layers += [nn.Conv2d(18, 18, 3, padding=1), *([norm()] if norm else []), act()]
     return Chain(layers, linear(18, outputs))
@@ -210,7 +210,7 @@ class Overwritten(nn.Module):
 
 
 def overwritten(outputs: int, channels: int) -> Chain:
-    layers = [kernel(channels, 20, 3, 2), nn.ReLU(), *(Overwritten(20) for _ in range(9))]
+    layers = [kernel(channels, 20, 3, 2), nn.ReLU(), nn.MaxPool2d(2), *(Overwritten(20) for _ in range(9))]
     return Chain(layers, linear(20, outputs))
 
 
@@ -266,7 +266,7 @@ class Threshold(nn.Module):
 NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "pooled": pooled,
     "preact": preact,
-    "preact-dropping": lambda o, c: preact(o, c, drop=0.7),
+    "preact-dropping": lambda o, c: preact(o, c, drop=0.3),
     "shuffled": shuffled,
     "modest": modest,
     "modest-leaky": lambda o, c: modest(o, c, act=nn.LeakyReLU),
@@ -281,8 +281,7 @@ NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "gelus-18": lambda o, c: deep(o, c, 18, nn.GELU),
     "frozen-norms": lambda o, c: deep(o, c, 12, nn.ReLU, lambda: NeverTrained(18)),
     "overwritten": overwritten,
-    "doubled": lambda o, c: sums(o, c, 16, 1.0, both=True),
-    "unnormed-sums": lambda o, c: sums(o, c, 22, 1.0),
+    "doubled": lambda o, c: sums(o, c, 9, 1.0, both=True),
     "hard-sigmoids": lambda o, c: classical(o, c, nn.Hardsigmoid, 12.0),
     "hidden-softmax-2": lambda o, c: modest(o, c, act=lambda: nn.Softmax(1)),
     "squares": lambda o, c: modest(o, c, act=lambda: Does(torch.square)),
