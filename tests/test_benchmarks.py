@@ -110,7 +110,9 @@ def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch
     import foveal.loop.evaluation as evaluation
     import foveal.loop.optimizers as optimizers
     import foveal.loop.state as state
+    import foveal.plan as plan
     import foveal.plan.recipe as recipe
+    import foveal.schedules.cosine as cosine
     import foveal.schedules.exponential as exponential
     import foveal.schedules.onecycle as onecycle
     import foveal.schedules.step as step
@@ -120,7 +122,8 @@ def test_a_fault_in_the_code_goes_with_its_block(monkeypatch: pytest.MonkeyPatch
     touched = [(batches.Batches, "to"), (batches.Batches, "epoch"), (batches, "normalise"), (Classify, "step"),
                (optimizers, "build"), (state, "parameter_groups"), (state, "set_trainable"),
                (evaluation, "evaluating"), (recipe, "preprocessing"), (onecycle, "factor"),
-               (exponential, "factor"), (step, "factor"), (batches, "drawn_order")]  # fmt: skip
+               (exponential, "factor"), (step, "factor"), (batches, "drawn_order"), (cosine, "factor"),
+               (plan, "_class_weights")]  # fmt: skip
     before = [getattr(owner, name) for owner, name in touched]
     for name, patch in runs.PATCHES.items():
         with patch():

@@ -11,7 +11,7 @@ from foveal.intervals import wilson
 from . import strangers
 
 Row = dict[str, Any]
-MARKS = dict(zip(strangers.NAMES, "+#^", strict=True))
+MARKS = dict(zip(strangers.NAMES, "+#^&", strict=True))
 """Of strangers' rows; `*` is before those that their own author held out."""
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from ..pictures import Pictures
 from ..rows import Control, Fault
-from . import second, third, unseen
+from . import fourth, second, third, unseen
 
 Case = TypeVar("Case", Fault, Control)
-NAMES = ("unseen", "second", "third")
+NAMES = ("unseen", "second", "third", "fourth")
 """In the order in which they came."""
 
 
@@ -25,14 +25,21 @@ def by(name: str, rows: Iterable[Case]) -> Iterator[Case]:
 
 FAULTS: tuple[Fault, ...] = (
     *by("unseen", unseen.FAULTS), *by("second", second.FAULTS), *by("third", third.FAULTS),
+    *by("fourth", fourth.FAULTS),
 )  # fmt: skip
 CONTROLS: tuple[Control, ...] = (
     *by("unseen", unseen.CONTROLS), *by("second", second.CONTROLS), *by("third", third.CONTROLS),
+    *by("fourth", fourth.CONTROLS),
 )  # fmt: skip
-DATA: dict[str, Callable[[], Pictures]] = {**unseen.DATA, **second.DATA, **third.DATA}
+DATA: dict[str, Callable[[], Pictures]] = {**unseen.DATA, **second.DATA, **third.DATA, **fourth.DATA}
 NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     **unseen.NETWORKS,
     **second.NETWORKS,
     **third.NETWORKS,
+    **fourth.NETWORKS,
 }
-PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {**second.PATCHES, **third.PATCHES}
+PATCHES: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    **second.PATCHES,
+    **third.PATCHES,
+    **fourth.PATCHES,
+}
