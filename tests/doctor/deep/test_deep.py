@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 import foveal.loop.state
 from foveal import catalog
 from foveal.doctor.case import Case
+from foveal.doctor.deep import labels_held
 from foveal.doctor.examination import KIND, ORDER
 from foveal.doctor.rules import (
     augmentation_destroys,
@@ -27,7 +29,7 @@ from foveal.events import Epoch
 from foveal.finding import Finding
 from foveal.records.gathered import Gathered
 from foveal.structure.layers import is_in, parameter_groups
-from foveal.values import Dataset
+from foveal.values import Dataset, Item
 from patients import posed
 from staging import LABELS, Net, block, digits, small
 
@@ -292,8 +294,18 @@ def test_rows_that_slipped_are_found_by_the_neighbours_label() -> None:
     told = found.tests["labels_held"]["slipped"]
     assert told["by"] == -1
     assert told["share"] > told["others"] + 0.15
+    assert told["typical"] > told["others"] + 0.1  # in every class
     said = labels_noisy.examine(found)
     assert isinstance(said, Finding)
     assert "1 row further up" in said.says
     sound = posed("labels_held", epochs=4).tests["labels_held"]["slipped"]
     assert abs(sound["share"] - sound["others"]) < 0.06
+
+
+def test_classes_in_turns_that_look_alike_have_not_slipped() -> None:
+    items = tuple(Item(str(n), f"{n}.png", str(n % 10), "train") for n in range(400))
+    patient: Any = SimpleNamespace(dataset=Dataset("", "classify", "folder", "", (), items))
+    likeness = {item.id: "5" if item.truth == "3" else str(item.truth) for item in items}
+    told = labels_held._slipped(patient, likeness)
+    assert (told["by"], told["others"], told["typical"]) == (2, 0.0, 0.0)
+    assert told["share"] > 0.09

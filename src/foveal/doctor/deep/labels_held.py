@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,8 @@ ROWS = (-3, -2, -1, 1, 2, 3)
 
 def _slipped(patient: Patient, said: dict[str, str]) -> dict[str, Any]:
     """How often the label of a picture some rows away is what the head says of this one, where the two labels differ:
-    at the row where that is most often, and on average at the others."""
+    at the row where that is most often, and on average at the others. `typical` is the median over the classes of the
+    pictures: where labels come in turns, a row is that of a class's likeness, which tells of this class alone."""
     items = patient.dataset.part("train")
     told = [str(item.truth) for item in items]
     found = {}
@@ -111,7 +113,15 @@ def _slipped(patient: Patient, said: dict[str, str]) -> dict[str, Any]:
         found[by] = (sum(pairs) / max(1, len(pairs)), len(pairs))
     best = max(found, key=lambda by: found[by][0])
     others = [share for by, (share, _) in found.items() if by != best]
-    return {"by": best, "share": found[best][0], "count": found[best][1], "others": sum(others) / len(others)}
+    hits: dict[str, list[bool]] = {}
+    for n, item in enumerate(items):
+        if item.id in said and 0 <= n + best < len(told) and told[n + best] != told[n]:
+            hits.setdefault(told[n], []).append(said[item.id] == told[n + best])
+    typical = statistics.median(sum(each) / len(each) for each in hits.values()) if hits else 0.0
+    return {
+        "by": best, "share": found[best][0], "count": found[best][1], "others": sum(others) / len(others),
+        "typical": typical,
+    }  # fmt: skip
 
 
 FURTHER = tuple(by for by in range(-12, 13) if abs(by) > 3)

@@ -144,7 +144,7 @@ def _slipped(case: Case) -> Finding | None:
         return None
     share, others, by = slipped["share"], slipped["others"], slipped["by"]
     luck = math.sqrt(max(1e-4, others * (1 - others)) / slipped["count"])
-    if share - others < max(SLIPPED, CERTAIN * luck):
+    if share - others < max(SLIPPED, CERTAIN * luck) or slipped["typical"] - others < SLIPPED / 2:
         return None
     rows = f"{abs(by)} row{'' if abs(by) == 1 else 's'} {'further down' if by > 0 else 'further up'}"
     return Finding(
