@@ -35,6 +35,8 @@ and what the cures bring back. See `__main__` for its options.
   which the author had not seen: without them 29 and 35 of 36, and 0 of 20. See `--group third`.
 - Rows of `strangers/fourth` (&) are by a fourth: road junctions, Roman numbers, forecasts, dashboards, sections of
   tissue; their faults were drawn from a grid of stages and of what is known to go wrong in each (`grid`), not chosen.
+  Their first run: root cause first in 49 of 60, it or something useful in 58, alarms on 0 of 29 (34 and 39 of the 39
+  that were certified first). See `--group fourth`.
 - Cures that Foveal can carry out are: the run is forked with them, what is wrong in its code staying as it is. Cures
   in words are carried out by taking the fault out, if the finding names the right place; both are counted apart. What
   is carried out is what `foveal diagnose --prove` chooses: the finding's own cure, and where the run is ill still,
