@@ -1,15 +1,16 @@
 """After which epochs trials should be compared: how soon the adaptive search is where random search ends.
 
-    python benchmarks/rungs.py [--begin 0] [--reps 8] [--seeds 5] [--rungs 1 1,4 1,4/4/2] [--trainings 25]
+    python benchmarks/rungs.py [--begin 0] [--reps 8] [--seeds 5] [--rungs 1,4 1,4/1] [--trainings 25]
         [--until 84] [--out FILE]
 
 The data, network, schedule and ranges of benchmarks/tuning.py and the study's own decisions (`foveal.tuners`), around a
-bare loop instead of whole runs, so that many searches can be made. `1,4/4/2` compares after epochs 1 and 4 and begins
-with 4 settings that did well elsewhere (`foveal.tuners.portfolio`) and 2 evenly spread ones; `1,4` with the latter
-alone. Each repetition has another split and other weights; in each, every way searches with `--seeds` seeds, and is
-followed for `--until` epochs of the budget, which holds `--trainings`. The best so far is told on validation, as a
-search sees it, and on test: the same weights on pictures that chose nothing, where the luck of whoever draws most is
-gone. What is done is kept in --out: the same command again goes on.
+bare loop instead of whole runs, so that many searches can be made. `1,4` compares after epochs 1 and 4 and begins with
+evenly spread settings alone; `1,4/4/2` with 4 that did well elsewhere (`foveal.tuners.portfolio`) and 2 evenly spread
+ones; `1,4/1` with one that did, and as many evenly spread ones as `1,4`. Each repetition has another split and other
+weights; in each, every way searches with `--seeds` seeds, and is followed for `--until` epochs of the budget, which
+holds `--trainings`. The best so far is told on validation, as a search sees it, and on test: the same weights on
+pictures that chose nothing, where the luck of whoever draws most is gone. What is done is kept in --out: the same
+command again goes on.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def searched(
     on test; as far as `until`. Random search without any stops where `way` says so."""
     told, many, beside = (*way.split("/"), "0", "0")[:3]
     rungs = None if way == RANDOM else [] if told == "none" else [*map(int, told.split(","))]
-    adaptive.BESIDE = int(beside)
+    adaptive.BESIDE = int(beside)  # asked for beside several only
     trainings, course = dict[str, Training](), list[tuple[int, float, float]]()
     spent = itertools.count(1)
 

@@ -34,21 +34,22 @@ def begins(
 ) -> dict[str, list[Any]]:
     """What a study of `expected` trials should try `first`, after the default, and that in words, its `notes`.
 
-    Nothing where nothing like it was measured (classification from scratch by SGD was, in short trainings), and nothing
-    where trials are many: then it brings no more than evenly spread ones.
+    Nothing where nothing like it was measured (classification from scratch by SGD was, in short trainings), and the
+    first alone where trials are many: the others then bring no more than evenly spread ones.
     """
     table = read_json(FILE)
     alike = planned.start.state is None and planned.fit.optimizer in table["optimizers"]
     pictures = len(dataset.part("train"))
     steps = sum(stage.epochs for stage in planned.fit.stages) * pictures / (planned.options.batch or pictures)
     if (
-        not (alike and 1 < expected < MANY)
+        not alike
+        or expected < 2
         or planned.task.name != table["task"]
         or planned.task.dense
         or steps > LONGER * table["steps"]
     ):
         return {"first": [], "notes": []}
-    found = settings(ranges, defaults, table)[: expected - 1]
+    found = settings(ranges, defaults, table)[: expected - 1 if expected < MANY else 1]
     many = f"{len(found)} setting{'s' * (len(found) != 1)}"
     said = f"The search begins with {many} that did well on {len(table['tasks'])} other small tasks"
     return {"first": list(found), "notes": [said] * bool(found)}

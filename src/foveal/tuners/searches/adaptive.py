@@ -18,9 +18,9 @@ SOURCE = (
     "proposing them"
 )
 FEWEST, MOST = 4, 10
-"""Points that are spread evenly before the first guess: a quarter of all, at least and at most so many."""
+"""Points that are spread evenly before the first guess, with the default: a quarter of all, within these limits."""
 BESIDE = 2
-"""Of them beside settings that did well elsewhere, where there are such: the guess must see what is bad, too."""
+"""As many beside several settings that did well elsewhere: the guess must see what is bad, too."""
 TRIES = 8
 
 
@@ -42,7 +42,8 @@ def begun(ask: Ask) -> dict[str, Any] | None:
     if ask.number < len(ask.first):
         return dict(ask.first[ask.number]) if _is_new(ask.first[ask.number], ask) else random.propose(ask)
     known = [tried for tried in ask.tried if tried.value is not None]
-    first = len(ask.first) + BESIDE if ask.first else min(MOST, max(FEWEST, ask.expected // 4)) - 1
+    spread = BESIDE if len(ask.first) > 1 else min(MOST, max(FEWEST, ask.expected // 4)) - 1
+    first = len(ask.first) + spread
     return random.propose(ask) if ask.number < first or len(known) < FEWEST else None
 
 
