@@ -246,6 +246,22 @@ def test_usual_rates_are_judged_by_trial(rule: Any, left: dict[str, float | None
     assert isinstance(found, Finding) == ill
 
 
+@pytest.mark.parametrize(("own", "best", "ill"), [(0.86, 0.58, True), (1.0, 0.7, True), (0.99, 0.9, False)])
+def test_a_low_rate_is_told_by_trial_where_no_update_was_watched(
+    monkeypatch: pytest.MonkeyPatch, own: float, best: float, ill: bool
+) -> None:
+    monkeypatch.setattr(rate_too_low, "usual", lambda case: 1.0)
+    monkeypatch.setattr(rate_too_low, "times_usual", lambda case: 0.1)
+    monkeypatch.setattr(rate_too_low, "update_ratio", lambda case: None)
+    made = short(2000, 3, 32)
+    losses = [dataclasses.replace(e, metrics={"loss": 1.0986}, headline={**e.headline, "value": 0.33, "low": 0.3})
+              if isinstance(e, Epoch) else e for e in made.record.events]  # fmt: skip
+    ended = {"0.01": 1.0, "1": own, "10": best}
+    case = Case(dataclasses.replace(made.record, events=tuple(losses)), tests={"rates": {
+        "lr": 0.1, "start": 1.0, "steps": 40, "ended": ended}})  # fmt: skip
+    assert isinstance(rate_too_low.examine(case), Finding) == ill
+
+
 @pytest.mark.parametrize(("val", "ill"), [(0.85, True), (0.5, False)])
 def test_a_network_knows_as_much_of_what_it_learned_from(val: float, ill: bool) -> None:
     made = short(2000, 3, 32)

@@ -32,7 +32,8 @@ def examine(case: Case) -> Finding | Unsure | None:
     times, ratio, rate, own = times_usual(case), update_ratio(case), usual(case), option(case, "lr")
     if times is None or rate is None or own is None:
         return None
-    low = times <= LITTLE and (ratio < SMALL if ratio is not None else times <= VERY_LITTLE)
+    small = ratio < SMALL if ratio is not None else times <= VERY_LITTLE or _learns_higher(case)
+    low = times <= LITTLE and small
     tiny = ratio is not None and ratio < TINY and times <= 1 / 3 and from_scratch(case)
     share = trained_share(case)
     if not reached(case) or (share is not None and share < HIGH):
@@ -68,6 +69,17 @@ def _course(case: Case) -> list[Evidence]:
     falling = " and was still falling in a straight line" if line is not None and line.falls else ""
     says = f"The training loss went from {first:.3f} in the first epoch to {last:.3f} in the last{falling}."
     return [Evidence(says, {"train_losses": case.train_losses})]
+
+
+GAINED = 0.25
+"""Of the first loss, how much less a higher rate leaves after a few steps than the run's own."""
+
+
+def _learns_higher(case: Case) -> bool:
+    """Whether a fresh network learns at a higher rate: what there is to go by where no update was watched, as on a
+    machine that was too busy for it."""
+    left = tried(case)
+    return bool(left) and left[1.0] - min(left[times] for times in left if times > 1) >= GAINED
 
 
 LEFT, LEARNED = 0.9, 0.6
