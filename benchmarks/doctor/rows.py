@@ -192,3 +192,12 @@ BASES: Mapping[str, Setting] = {
                                                        "lr": 6e-3, "epochs": 9, "batch": 22}),
 }  # fmt: skip
 """Sound settings: the twins of the faults. Runs of a few seconds on one thread."""
+
+
+def beside(
+    base: str, name: str, looks: str, network: str = "", wrong: Wrong | None = None, *, seed: int, **more: Any
+) -> Control:
+    """A control: a sound base, with other options (None takes one away), another network, or data that look odd."""
+    sound = BASES[base]
+    told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
+    return Control(name, looks, Setting(sound.data, network or sound.network, told, wrong), sound.data, seed)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ...pictures import Picture, Pictures
-from ...rows import ADAM, BASES, SGD, Control, Setting
+from ...rows import ADAM, SGD, Control, Setting, beside
 
 
 def rare(made: Pictures, kind: str, each: int = 5) -> Pictures:
@@ -66,15 +66,7 @@ def station_everywhere(made: Pictures) -> Pictures:
     return made.redrawn(change)
 
 
-def on(
-    base: str, name: str, looks: str, network: str = "", wrong: Any = None, seed: int = 8, **more: Any
-) -> Control:
-    """A sound base, with other options, another network, or data that look odd; None takes an option away."""
-    sound = BASES[base]
-    told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
-    return Control(name, looks, Setting(sound.data, network or sound.network, told, wrong), sound.data, seed)
-
-
+on = partial(beside, seed=8)
 NUMBERS: Mapping[str, Any] = {"task": "regress", "augment": "none", "epochs": 12, "batch": 24}
 DRAWN: tuple[Control, ...] = (
     on("junctions-modest", "junctions-turned", "pictures turned and moved at random", augment="light"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ...pictures import Picture, Pictures
-from ...rows import ADAM, BASES, SGD, Control, Setting
+from ...rows import ADAM, SGD, Control, Setting, beside
 from .faults import saved_again
 
 
@@ -63,16 +64,7 @@ def two_in_a_hundred(made: Pictures) -> Pictures:
     return made.relabelled(labels)
 
 
-def on(
-    base: str, name: str, looks: str, network: str = "", wrong: Any = None, seed: int = 5, **more: Any
-) -> Control:
-    """A sound base, with other options, another network, or data that look odd."""
-    sound = BASES[base]
-    told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
-    setting = Setting(sound.data, network or sound.network, told, wrong)
-    return Control(name, looks, setting, sound.data, seed)
-
-
+on = partial(beside, seed=5)
 NUMBERS: Mapping[str, Any] = {"task": "regress", "augment": "none", "epochs": 14}
 DRAWN: tuple[Control, ...] = (
     on("dice", "dice-large-batch", "three steps an epoch, at a high rate", batch=120, lr=0.2, epochs=60),

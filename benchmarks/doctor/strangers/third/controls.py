@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...pictures import Pictures
-from ...rows import ADAM, BASES, SGD, Control, Setting
+from ...rows import ADAM, SGD, Control, Setting, beside
 
 
 def unevenly_lit(made: Pictures) -> Pictures:
@@ -41,16 +42,7 @@ def sepia(made: Pictures) -> Pictures:
     return made.redrawn(lambda n, p: (p.mean(2, keepdims=True) * brown).astype(np.uint8) if n % 2 else p)
 
 
-def on(
-    base: str, name: str, looks: str, network: str = "", wrong: Any = None, seed: int = 7, **more: Any
-) -> Control:
-    """A sound base, with other options, another network, or data that look odd."""
-    sound = BASES[base]
-    told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
-    setting = Setting(sound.data, network or sound.network, told, wrong)
-    return Control(name, looks, setting, sound.data, seed)
-
-
+on = partial(beside, seed=7)
 NUMBERS: Mapping[str, Any] = {"task": "regress", "augment": "none", "epochs": 14}
 DRAWN: tuple[Control, ...] = (
     on("segments", "segments-half-dropped", "validation beats training", "staged/half-dropped-tutorial", epochs=32),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...pictures import Picture, Pictures
-from ...rows import ADAM, BASES, SGD, Control, Setting
+from ...rows import ADAM, SGD, Control, Setting, beside
 
 
 def one_in_four(made: Pictures) -> Pictures:
@@ -32,16 +33,7 @@ def framed(made: Pictures) -> Pictures:
     return made.redrawn(change)
 
 
-def on(
-    base: str, name: str, looks: str, network: str = "", wrong: Any = None, seed: int = 3, **more: Any
-) -> Control:
-    """A sound base, with other options, another network, or data that look odd."""
-    sound = BASES[base]
-    told = {key: value for key, value in {**sound.options, **more}.items() if value is not None}
-    setting = Setting(sound.data, network or sound.network, told, wrong)
-    return Control(name, looks, setting, sound.data, seed)
-
-
+on = partial(beside, seed=3)
 STEPS: Mapping[str, Mapping[str, Any]] = {"adam": ADAM, "squares": {**ADAM, "loss": "mse"}}
 BLOOD: Mapping[str, Mapping[str, Any]] = {"adam": ADAM, "weights": {**ADAM, "balance": "weights"},
                                           "sgd": {**SGD, "lr": 0.05}}  # fmt: skip
